@@ -1,0 +1,32 @@
+#pragma once
+// Files that survive a crash: a write is seen whole or not at all, and is on the disk when the call
+// returns. A failed fsync is an error that ends the run: the page cache cannot be trusted after it.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace starling {
+
+// The whole file. Errors: Error when it is absent, not a regular file, or larger than `limit`
+// bytes.
+std::string read_file(const std::string& path, uint64_t limit = uint64_t{1} << 32);
+
+// Temporary file in the same folder, fsync, rename, fsync of the folder.
+void write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode = 0644);
+
+// Appends to one open file; each `append` is on the disk when it returns.
+class DurableFile {
+ public:
+  explicit DurableFile(const std::string& path);
+  ~DurableFile();
+  DurableFile(const DurableFile&) = delete;
+  DurableFile& operator=(const DurableFile&) = delete;
+  void append(std::string_view bytes);
+
+ private:
+  std::string path_;
+  int descriptor_;
+};
+
+}  // namespace starling

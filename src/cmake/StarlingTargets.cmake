@@ -1,0 +1,58 @@
+# How every Starling target is compiled, and one function a kind of target.
+
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+# ccache needs to know that precompiled headers are safe to reuse.
+find_program(STARLING_CCACHE ccache)
+if(STARLING_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${STARLING_CCACHE})
+endif()
+
+function(starling_compile_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -ffp-contract=off)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)
+  endif()
+  if(STARLING_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${STARLING_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${STARLING_SANITIZE})
+  endif()
+endfunction()
+
+# starling_library(core SOURCES a.cpp LINKS x y): target starling_core, alias starling::core,
+# installed and exported.
+function(starling_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS;PRIVATE_LINKS")
+  add_library(starling_${name} STATIC ${arg_SOURCES})
+  add_library(starling::${name} ALIAS starling_${name})
+  set_target_properties(starling_${name} PROPERTIES EXPORT_NAME ${name})
+  target_include_directories(starling_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+    PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(starling_${name} PUBLIC ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
+  starling_compile_options(starling_${name})
+  install(TARGETS starling_${name} EXPORT starlingTargets
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/starling/${name}
+          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/starling)
+endfunction()
+
+# starling_test(privacy SOURCES a.cpp LINKS x): program test_<name>; tests whose name holds "Long"
+# are a ctest entry of their own with the label "long".
+function(starling_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS")
+  add_executable(test_${name} ${arg_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(test_${name} PRIVATE ${arg_LINKS} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(test_${name} PRIVATE STARLING_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  starling_compile_options(test_${name})
+  add_test(NAME ${name} COMMAND test_${name} --gtest_filter=-*Long* --gtest_brief=1)
+  add_test(NAME ${name}.long COMMAND test_${name} --gtest_filter=*Long* --gtest_brief=1)
+  set_tests_properties(${name}.long PROPERTIES LABELS long)
+endfunction()
