@@ -1,0 +1,238 @@
+#pragma once
+// An experiment file as plain values. `parse_experiment` checks everything that can be known
+// without data: names, types, ranges, and the privacy rules that tie sampling, relation, weights
+// and accountant together; what it returns is complete, every default filled. JSON keys equal field
+// names; a variant is written as an object whose "kind" (privacy: "unit") names the alternative.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "starling/core/json.h"
+#include "starling/data/partition.h"
+#include "starling/privacy/event.h"
+#include "starling/train/schedule.h"
+
+namespace starling {
+
+struct DatasetSpec {
+  std::string name = "digits";  // of the catalogue, or the path of a description ending in ".json"
+  std::optional<int64_t> train_limit;  // the first so many examples
+  std::optional<int64_t> test_limit;
+  // (x - mean) / std, one value or one a channel; absent: the catalogue's public constants.
+  std::optional<std::vector<double>> mean;
+  std::optional<std::vector<double>> std;
+  bool operator==(const DatasetSpec&) const = default;
+};
+
+struct ModelSpec {
+  std::string file;                    // empty when `layers` is inline
+  Json layers;                         // null, or the array of layers
+  std::optional<std::string> initial;  // safetensors to start from
+  std::vector<std::string> freeze;     // names of parameters or of the modules that hold them
+  bool operator==(const ModelSpec&) const = default;
+};
+
+// round(fraction * clients) clients a round without replacement, at least one.
+struct FractionParticipation {
+  double fraction = 1.0;  // (0, 1]
+  bool operator==(const FractionParticipation&) const = default;
+};
+// One independent coin a client and round; a round may be empty.
+struct PoissonParticipation {
+  double rate = 1.0;  // (0, 1]
+  bool operator==(const PoissonParticipation&) const = default;
+};
+struct ParticipationSpec {
+  std::variant<FractionParticipation, PoissonParticipation> kind;
+  std::optional<int64_t> max_participations;  // rounds a client takes part in, at most
+  bool operator==(const ParticipationSpec&) const = default;
+};
+
+// Defaults and meaning are LibTorch's, with its `lr` called learning_rate; SGD, which has no
+// default rate there, starts at 0.1.
+struct SgdSpec {
+  double learning_rate = 0.1;
+  double momentum = 0.0;
+  double dampening = 0.0;
+  double weight_decay = 0.0;
+  bool nesterov = false;  // needs momentum > 0 and dampening == 0
+  bool operator==(const SgdSpec&) const = default;
+};
+struct AdamSpec {
+  double learning_rate = 1e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0.0;
+  bool amsgrad = false;
+  bool operator==(const AdamSpec&) const = default;
+};
+struct AdamWSpec {
+  double learning_rate = 1e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 1e-2;
+  bool amsgrad = false;
+  bool operator==(const AdamWSpec&) const = default;
+};
+struct RmspropSpec {
+  double learning_rate = 1e-2;
+  double alpha = 0.99;
+  double eps = 1e-8;
+  double weight_decay = 0.0;
+  double momentum = 0.0;
+  bool centered = false;
+  bool operator==(const RmspropSpec&) const = default;
+};
+struct AdagradSpec {
+  double learning_rate = 1e-2;
+  double lr_decay = 0.0;
+  double weight_decay = 0.0;
+  double initial_accumulator_value = 0.0;
+  double eps = 1e-10;
+  bool operator==(const AdagradSpec&) const = default;
+};
+using OptimizerSpec = std::variant<SgdSpec, AdamSpec, AdamWSpec, RmspropSpec, AdagradSpec>;
+
+enum class BatchSampling {
+  shuffle,  // each example once an epoch; the last batch may be short
+  poisson,  // one coin of rate q_i = sample_rate, or min(1, batch_size / n_i), an example and step
+  fixed,    // batch_size examples a step without replacement
+};
+
+// Exactly one of `epochs` and `steps`. Outside shuffle an epoch is ceil(n_i / batch_size) steps.
+struct LocalSpec {
+  std::optional<int64_t> epochs;
+  std::optional<int64_t> steps;
+  int64_t batch_size = 32;  // the expected batch under poisson: noised sums are divided by
+                            // min(batch_size, n_i), or by batch_size given sample_rate
+  std::optional<double>
+      sample_rate;  // poisson with one rate at every client, a constant of the file
+  BatchSampling sampling = BatchSampling::shuffle;
+  OptimizerSpec optimizer;
+  Schedule schedule;
+  bool operator==(const LocalSpec&) const = default;
+};
+
+enum class Adversary {
+  server_and_models,   // whoever sees each client's upload and every model
+  every_global_model,  // whoever sees the global model of every round; the server is trusted
+  final_model,         // whoever sees the last model alone
+};
+enum class ClippingKind { flat, per_layer, automatic };
+enum class NoiseKind { fast, secure };
+
+struct NoPrivacy {
+  bool operator==(const NoPrivacy&) const = default;
+};
+// Neighbours differ in one example of one client, as `relation` says. The noise has standard
+// deviation noise_multiplier * clip_norm on the clipped sum. Exactly one of `noise_multiplier` and
+// `epsilon` is set.
+struct ExamplePrivacy {
+  double clip_norm = 1.0;
+  std::optional<double> noise_multiplier;
+  std::optional<double> epsilon;  // the target that each client's noise is calibrated to
+  std::optional<double> delta;    // absent: default_delta of the smallest client
+  std::string accountant = "exact";
+  Relation relation = Relation::zero_out;
+  Adversary adversary = Adversary::server_and_models;
+  ClippingKind clipping = ClippingKind::flat;
+  NoiseKind noise = NoiseKind::fast;
+  std::optional<int64_t> insecure_seed;  // repeatable noise and NO DP GUARANTEE
+  bool reveal_private_metrics = false;
+  bool operator==(const ExamplePrivacy&) const = default;
+};
+using PrivacySpec = std::variant<NoPrivacy, ExamplePrivacy>;
+
+enum class Weighting { examples, uniform };
+struct FedAvgSpec {
+  Weighting weights = Weighting::examples;
+  bool operator==(const FedAvgSpec&) const = default;
+};
+using StrategySpec = std::variant<FedAvgSpec>;
+
+struct EvaluationSpec {
+  int64_t every = 1;  // rounds; the last round is always evaluated
+  int64_t batch_size = 512;
+  bool per_client = false;  // private in DP runs: to the private log only
+  bool operator==(const EvaluationSpec&) const = default;
+};
+
+enum class Device { cpu, cuda };
+enum class DType { float32, float64 };
+struct ComputeSpec {
+  int64_t threads_per_client = 1;
+  Device device = Device::cpu;
+  DType dtype = DType::float32;
+  bool operator==(const ComputeSpec&) const = default;
+};
+
+struct OutputSpec {
+  std::string folder = "runs";  // relative to the working directory
+  int64_t keep_checkpoints = 2;
+  bool operator==(const OutputSpec&) const = default;
+};
+
+struct Experiment {
+  std::string name;  // letters, digits, '.', '_', '-': it begins the run folder's name
+  std::string description;
+  int64_t seed = 1;
+  DatasetSpec dataset;
+  PartitionSpec partition;
+  ModelSpec model;
+  int64_t rounds = 10;
+  ParticipationSpec participation;
+  LocalSpec local;
+  PrivacySpec privacy;
+  StrategySpec strategy;
+  EvaluationSpec evaluation;
+  ComputeSpec compute;
+  OutputSpec output;
+  bool operator==(const Experiment&) const = default;
+};
+
+// `source` names the file in errors. Reads no other file. Errors: InputError
+// "<source>: <pointer>: ...", one line.
+Experiment parse_experiment(const Json& json, const std::string& source);
+
+// One "--set /json/pointer=value". The value is JSON; what does not parse as JSON is a string.
+struct Override {
+  std::string pointer;
+  Json value;
+};
+Override parse_override(const std::string& text);
+
+// The member at the pointer is set or added; objects on the way are made, a "kind" that changes
+// keeps its siblings. Errors: InputError when the pointer leads through something else than objects
+// or array elements that exist.
+void apply_overrides(Json& json, const std::vector<std::string>& overrides);
+
+// Reads, overrides and parses the file. Paths in it are relative to its folder; here they come back
+// relative to the working directory, ready to open.
+Experiment load_experiment(const std::string& path, const std::vector<std::string>& overrides = {});
+
+// Every field, in the file's order. parse_experiment(to_json(e), ...) == e.
+Json to_json(const Experiment& experiment);
+
+// {"layers": [...]} and the name of the place it comes from, for model_from_json.
+struct ModelDescription {
+  Json json;
+  std::string source;
+};
+ModelDescription describe_model(const ModelSpec& model, const std::string& experiment_source);
+
+// The same experiment with the model's layers inline and absolute paths: what a run folder stores,
+// so that its experiment.json runs again from anywhere.
+Experiment self_contained(const Experiment& experiment);
+
+// The largest power of ten that is <= 1 / (10 n). `examples` >= 1, of the smallest client.
+double default_delta(int64_t examples);
+
+std::string to_string(Adversary adversary);
+std::string to_string(BatchSampling sampling);
+std::string to_string(ClippingKind clipping);
+
+}  // namespace starling
