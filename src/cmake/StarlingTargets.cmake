@@ -25,9 +25,12 @@ function(starling_compile_options target)
 endfunction()
 
 # starling_library(core SOURCES a.cpp LINKS x y): target starling_core, alias starling::core,
-# installed and exported.
+# installed and exported with include/starling/<name>, or <HEADERS> where that folder is another's.
 function(starling_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS;PRIVATE_LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADERS" "SOURCES;LINKS;PRIVATE_LINKS")
+  if(NOT arg_HEADERS)
+    set(arg_HEADERS ${name})
+  endif()
   add_library(starling_${name} STATIC ${arg_SOURCES})
   add_library(starling::${name} ALIAS starling_${name})
   set_target_properties(starling_${name} PROPERTIES EXPORT_NAME ${name})
@@ -39,7 +42,7 @@ function(starling_library name)
   starling_compile_options(starling_${name})
   install(TARGETS starling_${name} EXPORT starlingTargets
           ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/starling/${name}
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/starling/${arg_HEADERS}
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/starling)
 endfunction()
 
