@@ -35,11 +35,18 @@ struct StreamId {
   int64_t step = -1;
 };
 
+// 256 bits and the kind of streams they give. The bytes are wiped when the key is destroyed.
 class RandomKey {
  public:
   static RandomKey from_seed(uint64_t seed);  // Philox: repeatable, NOT private
   static RandomKey from_system();             // AES-256-CTR with 256 bits of getrandom
+  // A secure key from its 64 hexadecimal digits. Errors: InputError, which never shows the digits.
   static RandomKey from_hex(const std::string& hex);
+
+  RandomKey() = default;  // no key yet: streams refuse it
+  RandomKey(const RandomKey&) = default;
+  RandomKey& operator=(const RandomKey&) = default;
+  ~RandomKey();
 
   // An independent key of the same kind, for instance one a client.
   RandomKey derive(const std::string& label) const;
@@ -52,6 +59,10 @@ class RandomKey {
   bool secure_ = false;
 };
 
+// The stream of a name: its material is HMAC-SHA256(key, purpose | client | round | step), so names
+// that differ anywhere give unrelated streams, and the same key and name give the same values
+// again. One stream belongs to one thread. Values are the same on every x86-64 CPU: no result
+// depends on the instruction set or on the C library.
 class RandomStream {
  public:
   RandomStream(const RandomKey& key, StreamId id);
@@ -64,12 +75,16 @@ class RandomStream {
   int64_t below(int64_t bound);  // uniform on 0..bound-1 without modulo bias; bound >= 1
   bool bernoulli(double probability);
   double normal();  // standard normal in double precision
-  // Distinct indices of 0..count-1, each taken with one independent coin of `rate`, ascending.
+  // Distinct indices of 0..count-1, each taken with one independent coin of exactly `rate` in
+  // [0, 1], ascending: Poisson sampling, with no approximation.
   std::vector<int64_t> poisson_sample(int64_t count, double rate);
   // A uniform subset of `size` indices of 0..count-1 without replacement, ascending.
   std::vector<int64_t> subset(int64_t count, int64_t size);
   void shuffle(std::span<int64_t> values);
-  // values[i] = scale * (values[i] + standard_deviation * z_i): the vectorised float path.
+  // values[i] = scale * (values[i] + standard_deviation * z_i), z_i independent standard normals;
+  // standard_deviation >= 0, both finite. The float path takes 32 random bits a value and refines
+  // uniforms below 2^-16 by 64 more, so that its tails are right to 11 standard deviations (a
+  // Box-Muller of 32 bits alone ends at 6.8); it never rounds the standard deviation down.
   void add_normal(std::span<float> values, double standard_deviation, double scale = 1.0);
   void add_normal(std::span<double> values, double standard_deviation, double scale = 1.0);
 

@@ -1,0 +1,200 @@
+#include "core/normal_kernels.h"
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <type_traits>
+
+namespace starling {
+namespace {
+
+// log((1 + s) / (1 - s)) = 2 s (1 + z kAtanh(z)), sin(x) = x (1 + z kSine(z)), cos(x) = 1 + z
+// kCosine(z), with z the square of s or x: Taylor series, long enough for |s| <= 0.172 and |x| <=
+// pi / 4.
+template <typename Value>
+struct Format;
+
+template <>
+struct Format<float> {
+  using Word = uint32_t;
+  using Integer = int32_t;
+  static constexpr int kBits = 32;
+  static constexpr int kMantissa = 23;
+  static constexpr Word kRootHalf = 0x3f3504f3;  // the bits of sqrt(1/2)
+  static constexpr float kUnit = 0x1p-32f;
+  static constexpr float kAngle = 0x1.921fb6p-1f * 0x1p-29f;
+  static constexpr float kAtanh[] = {1.0f / 3, 1.0f / 5, 1.0f / 7, 1.0f / 9};
+  static constexpr float kSine[] = {-1.0f / 6, 1.0f / 120, -1.0f / 5040, 1.0f / 362880};
+  static constexpr float kCosine[] = {-1.0f / 2, 1.0f / 24, -1.0f / 720, 1.0f / 40320};
+};
+
+template <>
+struct Format<double> {
+  using Word = uint64_t;
+  using Integer = int64_t;
+  static constexpr int kBits = 64;
+  static constexpr int kMantissa = 52;
+  static constexpr Word kRootHalf = 0x3fe6a09e667f3bcd;
+  static constexpr double kUnit = 0x1p-64;
+  static constexpr double kAngle = 0x1.921fb54442d18p-1 * 0x1p-61;
+  static constexpr double kAtanh[] = {1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9,  1.0 / 11,
+                                      1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21};
+  static constexpr double kSine[] = {
+      -1.0 / 6,        1.0 / 120,        -1.0 / 5040,          1.0 / 362880,
+      -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368000, 1.0 / 355687428096000};
+  static constexpr double kCosine[] = {
+      -1.0 / 2,       1.0 / 24,        -1.0 / 720,         1.0 / 40320,
+      -1.0 / 3628800, 1.0 / 479001600, -1.0 / 87178291200, 1.0 / 20922789888000};
+};
+
+template <size_t I = 0, typename Value, size_t N>
+STARLING_INLINE Value polynomial(const Value (&coefficients)[N], Value x) {
+  if constexpr (I + 1 == N) {
+    return coefficients[I];
+  } else {
+    return coefficients[I] + x * polynomial<I + 1>(coefficients, x);
+  }
+}
+
+// Words with a clear top bit, correctly rounded, in operations that every target has.
+STARLING_INLINE float to_value(uint32_t word) {
+  return static_cast<float>(static_cast<int32_t>(word));
+}
+STARLING_INLINE double to_value(uint64_t word) {
+  const double high = std::bit_cast<double>((word >> 32) | 0x4530000000000000) - 0x1p84;
+  const double low = std::bit_cast<double>((word & 0xffffffff) | 0x4330000000000000) - 0x1p52;
+  return high + low;
+}
+
+template <typename Value>
+STARLING_INLINE Value minus_two_log(Value fraction, typename Format<Value>::Integer exponent) {
+  const Value s = fraction / (2 + fraction);
+  const Value z = s * s;
+  const Value logarithm = s + s * (z * polynomial(Format<Value>::kAtanh, z));
+  return static_cast<Value>(exponent) * Value(-1.38629436111989061883) - 4 * logarithm;
+}
+
+// u = fraction and exponent of 2: u = 2^exponent (1 + fraction), 1 + fraction in [sqrt(1/2),
+// sqrt(2)).
+template <typename Value>
+STARLING_INLINE Value minus_two_log_of(Value u) {
+  using F = Format<Value>;
+  const auto bits = std::bit_cast<typename F::Word>(u);
+  const auto exponent = static_cast<typename F::Integer>(bits - F::kRootHalf) >> F::kMantissa;
+  const Value m =
+      std::bit_cast<Value>(bits - (static_cast<typename F::Word>(exponent) << F::kMantissa));
+  return minus_two_log(m - 1, exponent);
+}
+
+// The radius sqrt(-2 log u) of u = (word + 1/2) / 2^bits, with full relative precision at both
+// ends.
+template <typename Value, typename Word>
+STARLING_INLINE Value radius_of(Word word) {
+  using F = Format<Value>;
+  using Integer = typename F::Integer;
+  const Word mirrored = ~word;
+  const bool upper = static_cast<Integer>(word) < 0;
+  const Value c = (to_value(upper ? mirrored : word) + Value(0.5)) * F::kUnit;
+  const auto bits = std::bit_cast<Word>(c);
+  const Integer low_exponent = static_cast<Integer>(bits - F::kRootHalf) >> F::kMantissa;
+  const Value m = std::bit_cast<Value>(
+      static_cast<Word>(bits - (static_cast<Word>(low_exponent) << F::kMantissa)));
+  const bool close = c < Value(0.29289);
+  const Value high_fraction = close ? -c : 1 - 2 * c;
+  const Integer high_exponent = close ? 0 : -1;
+  return std::sqrt(
+      minus_two_log<Value>(upper ? high_fraction : m - 1, upper ? high_exponent : low_exponent));
+}
+
+template <typename Value>
+struct Direction {
+  Value first;
+  Value second;
+};
+
+// A uniform point of the circle: an arc of |x| <= pi / 4, its mirror images by three bits.
+template <typename Value, typename Word>
+STARLING_INLINE Direction<Value> direction_of(Word word) {
+  using F = Format<Value>;
+  constexpr Word kTop = Word(1) << (F::kBits - 1);
+  const Value x = (to_value(static_cast<Word>(word & (kTop / 4 - 1))) + Value(0.5)) * F::kAngle;
+  const Value z = x * x;
+  const Value sine = x + x * (z * polynomial(F::kSine, z));
+  const Value cosine = 1 + z * polynomial(F::kCosine, z);
+  const Value a =
+      std::bit_cast<Value>(static_cast<Word>(std::bit_cast<Word>(cosine) ^ (word & kTop)));
+  const Value b = std::bit_cast<Value>(
+      static_cast<Word>(std::bit_cast<Word>(sine) ^ (static_cast<Word>(word << 1) & kTop)));
+  const bool swap = (word & (kTop / 4)) != 0;
+  return {swap ? b : a, swap ? a : b};
+}
+
+STARLING_INLINE bool add_float_pairs(const FloatPairs& p) {
+  uint32_t refine = 0;
+  float* __restrict first = p.values;
+  float* __restrict second = p.values + p.pairs;
+  for (int64_t i = 0; i < p.pairs; ++i) {
+    const uint32_t word = p.radius[i];
+    const float r = radius_of<float>(word);
+    const Direction<float> d = direction_of<float>(p.angle[i]);
+    const float a = p.scale * (first[i] + p.standard_deviation * (r * d.first));
+    const float b = p.scale * (second[i] + p.standard_deviation * (r * d.second));
+    const bool rare = word < kRefineBelow;
+    first[i] = rare ? first[i] : a;
+    second[i] = rare ? second[i] : b;
+    refine |= rare;
+  }
+  return refine != 0;
+}
+
+STARLING_INLINE void add_double_pairs(const DoublePairs& p) {
+  double* __restrict first = p.values;
+  double* __restrict second = p.values + p.pairs;
+  for (int64_t i = 0; i < p.pairs; ++i) {
+    const double r = radius_of<double>(p.radius[i]);
+    const Direction<double> d = direction_of<double>(p.angle[i]);
+    first[i] = p.scale * (first[i] + p.standard_deviation * (r * d.first));
+    second[i] = p.scale * (second[i] + p.standard_deviation * (r * d.second));
+  }
+}
+
+STARLING_TARGET_AVX2 bool float_avx2(const FloatPairs& p) { return add_float_pairs(p); }
+STARLING_TARGET_AVX512 bool float_avx512(const FloatPairs& p) { return add_float_pairs(p); }
+STARLING_TARGET_AVX2 void double_avx2(const DoublePairs& p) { add_double_pairs(p); }
+STARLING_TARGET_AVX512 void double_avx512(const DoublePairs& p) { add_double_pairs(p); }
+
+}  // namespace
+
+bool add_normal_pairs(const FloatPairs& pairs, VectorTarget target) {
+  switch (target) {
+    case VectorTarget::avx512:
+      return float_avx512(pairs);
+    case VectorTarget::avx2:
+      return float_avx2(pairs);
+    case VectorTarget::baseline:
+      break;
+  }
+  return add_float_pairs(pairs);
+}
+
+void add_normal_pairs(const DoublePairs& pairs, VectorTarget target) {
+  switch (target) {
+    case VectorTarget::avx512:
+      return double_avx512(pairs);
+    case VectorTarget::avx2:
+      return double_avx2(pairs);
+    case VectorTarget::baseline:
+      break;
+  }
+  add_double_pairs(pairs);
+}
+
+NormalPair refined_normal_pair(uint32_t radius_high, uint64_t radius_low, uint32_t angle) {
+  const double low = to_value(radius_low >> 1) * 0x1p-63 + 0x1p-65;
+  const double r = std::sqrt(minus_two_log_of<double>((radius_high + low) * 0x1p-32));
+  const Direction<double> d =
+      direction_of<double>(static_cast<uint64_t>(angle) << 32 | uint64_t{1} << 31);
+  return {r * d.first, r * d.second};
+}
+
+}  // namespace starling

@@ -1,0 +1,155 @@
+#include "core/random_blocks.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/vector_targets.h"
+#include "starling/core/error.h"
+
+namespace starling {
+namespace {
+
+void require(bool done, const char* what) {
+  if (!done)
+    throw Error(std::string("libcrypto refuses ") + what + "; is OpenSSL 3 installed whole?");
+}
+
+class AesSource final : public WordSource {
+ public:
+  explicit AesSource(const Material& material) : context_(EVP_CIPHER_CTX_new()) {
+    static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr);
+    const std::array<uint8_t, 16> counter{};
+    require(
+        context_ != nullptr && cipher != nullptr &&
+            EVP_EncryptInit_ex2(context_.get(), cipher, material.data(), counter.data(), nullptr),
+        "AES-256-CTR");
+  }
+
+  void fill(std::span<uint8_t> bytes) override {
+    std::ranges::fill(bytes, uint8_t{0});
+    const int size = static_cast<int>(bytes.size());
+    int written = 0;
+    require(EVP_EncryptUpdate(context_.get(), bytes.data(), &written, bytes.data(), size) &&
+                written == size,
+            "a block of AES-256-CTR");
+  }
+
+ private:
+  struct Free {
+    void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_CIPHER_CTX, Free> context_;
+};
+
+constexpr int kLanes = 16;
+
+struct PhiloxLanes {
+  uint32_t word[4][kLanes];
+};
+
+STARLING_INLINE void philox_round(PhiloxLanes& c, uint32_t key0, uint32_t key1) {
+  for (int i = 0; i < kLanes; ++i) {
+    const uint64_t p0 = uint64_t{0xD2511F53} * c.word[0][i];
+    const uint64_t p1 = uint64_t{0xCD9E8D57} * c.word[2][i];
+    const uint32_t next0 = static_cast<uint32_t>(p1 >> 32) ^ c.word[1][i] ^ key0;
+    const uint32_t next2 = static_cast<uint32_t>(p0 >> 32) ^ c.word[3][i] ^ key1;
+    c.word[0][i] = next0;
+    c.word[1][i] = static_cast<uint32_t>(p1);
+    c.word[2][i] = next2;
+    c.word[3][i] = static_cast<uint32_t>(p0);
+  }
+}
+
+STARLING_INLINE void philox_rounds(PhiloxLanes& c, uint32_t key0, uint32_t key1) {
+  for (int round = 0; round < 10; ++round) {
+    philox_round(c, key0, key1);
+    key0 += 0x9E3779B9;
+    key1 += 0xBB67AE85;
+  }
+}
+
+struct PhiloxState {
+  uint32_t key0, key1;
+  uint64_t high;
+  uint64_t counter;
+};
+
+STARLING_INLINE void philox_fill(PhiloxState& state, std::span<uint8_t> bytes) {
+  PhiloxLanes c;
+  for (size_t at = 0; at + sizeof c <= bytes.size(); at += sizeof c) {
+    for (int i = 0; i < kLanes; ++i) {
+      // Counters of one group share their upper 60 bits.
+      c.word[0][i] = static_cast<uint32_t>(state.counter) + static_cast<uint32_t>(i);
+      c.word[1][i] = static_cast<uint32_t>(state.counter >> 32);
+      c.word[2][i] = static_cast<uint32_t>(state.high);
+      c.word[3][i] = static_cast<uint32_t>(state.high >> 32);
+    }
+    philox_rounds(c, state.key0, state.key1);
+    std::memcpy(bytes.data() + at, c.word, sizeof c.word);
+    state.counter += kLanes;
+  }
+}
+
+STARLING_TARGET_AVX2 void philox_avx2(PhiloxState& s, std::span<uint8_t> b) { philox_fill(s, b); }
+STARLING_TARGET_AVX512 void philox_avx512(PhiloxState& s, std::span<uint8_t> b) {
+  philox_fill(s, b);
+}
+
+class PhiloxSource final : public WordSource {
+ public:
+  explicit PhiloxSource(const Material& material) {
+    std::memcpy(&state_.key0, material.data(), 4);
+    std::memcpy(&state_.key1, material.data() + 4, 4);
+    std::memcpy(&state_.high, material.data() + 8, 8);
+    state_.counter = 0;
+  }
+
+  void fill(std::span<uint8_t> bytes) override {
+    switch (vector_target()) {
+      case VectorTarget::avx512:
+        return philox_avx512(state_, bytes);
+      case VectorTarget::avx2:
+        return philox_avx2(state_, bytes);
+      case VectorTarget::baseline:
+        break;
+    }
+    philox_fill(state_, bytes);
+  }
+
+ private:
+  PhiloxState state_;
+};
+
+}  // namespace
+
+std::unique_ptr<WordSource> make_aes_source(const Material& material) {
+  return std::make_unique<AesSource>(material);
+}
+
+std::unique_ptr<WordSource> make_philox_source(const Material& material) {
+  return std::make_unique<PhiloxSource>(material);
+}
+
+std::array<uint32_t, 4> philox4x32_10(std::array<uint32_t, 4> counter,
+                                      std::array<uint32_t, 2> key) {
+  PhiloxLanes lanes{};
+  for (int w = 0; w < 4; ++w) lanes.word[w][0] = counter[w];
+  philox_rounds(lanes, key[0], key[1]);
+  return {lanes.word[0][0], lanes.word[1][0], lanes.word[2][0], lanes.word[3][0]};
+}
+
+Material hmac_sha256(std::span<const uint8_t> key, std::span<const uint8_t> message) {
+  Material out;
+  unsigned int size = 0;
+  require(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), message.data(),
+               message.size(), out.data(), &size) != nullptr &&
+              size == out.size(),
+          "HMAC-SHA256");
+  return out;
+}
+
+}  // namespace starling
