@@ -7,13 +7,15 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
 #include "starling/core/json.h"
 #include "starling/data/partition.h"
+#include "starling/federated/strategy_spec.h"
 #include "starling/privacy/event.h"
+#include "starling/privacy/plan.h"
+#include "starling/train/optimizer_spec.h"
 #include "starling/train/schedule.h"
 
 namespace starling {
@@ -52,66 +54,16 @@ struct ParticipationSpec {
   bool operator==(const ParticipationSpec&) const = default;
 };
 
-// Defaults and meaning are LibTorch's, with its `lr` called learning_rate; SGD, which has no
-// default rate there, starts at 0.1.
-struct SgdSpec {
-  double learning_rate = 0.1;
-  double momentum = 0.0;
-  double dampening = 0.0;
-  double weight_decay = 0.0;
-  bool nesterov = false;  // needs momentum > 0 and dampening == 0
-  bool operator==(const SgdSpec&) const = default;
-};
-struct AdamSpec {
-  double learning_rate = 1e-3;
-  std::pair<double, double> betas = {0.9, 0.999};
-  double eps = 1e-8;
-  double weight_decay = 0.0;
-  bool amsgrad = false;
-  bool operator==(const AdamSpec&) const = default;
-};
-struct AdamWSpec {
-  double learning_rate = 1e-3;
-  std::pair<double, double> betas = {0.9, 0.999};
-  double eps = 1e-8;
-  double weight_decay = 1e-2;
-  bool amsgrad = false;
-  bool operator==(const AdamWSpec&) const = default;
-};
-struct RmspropSpec {
-  double learning_rate = 1e-2;
-  double alpha = 0.99;
-  double eps = 1e-8;
-  double weight_decay = 0.0;
-  double momentum = 0.0;
-  bool centered = false;
-  bool operator==(const RmspropSpec&) const = default;
-};
-struct AdagradSpec {
-  double learning_rate = 1e-2;
-  double lr_decay = 0.0;
-  double weight_decay = 0.0;
-  double initial_accumulator_value = 0.0;
-  double eps = 1e-10;
-  bool operator==(const AdagradSpec&) const = default;
-};
-using OptimizerSpec = std::variant<SgdSpec, AdamSpec, AdamWSpec, RmspropSpec, AdagradSpec>;
-
-enum class BatchSampling {
-  shuffle,  // each example once an epoch; the last batch may be short
-  poisson,  // one coin of rate q_i = sample_rate, or min(1, batch_size / n_i), an example and step
-  fixed,    // batch_size examples a step without replacement
-};
-
-// Exactly one of `epochs` and `steps`. Outside shuffle an epoch is ceil(n_i / batch_size) steps.
+// Exactly one of `epochs` and `steps`; an epoch is ceil(n_i / batch_size) steps, n_i the client's
+// examples. Under poisson each example and step has one coin of rate min(1, batch_size / n_i), and
+// noised sums are divided by min(batch_size, n_i). A `sample_rate` makes rate and divisor
+// (batch_size) constants of the file, the same at every client.
 struct LocalSpec {
   std::optional<int64_t> epochs;
   std::optional<int64_t> steps;
-  int64_t batch_size = 32;  // the expected batch under poisson: noised sums are divided by
-                            // min(batch_size, n_i), or by batch_size given sample_rate
-  std::optional<double>
-      sample_rate;  // poisson with one rate at every client, a constant of the file
-  BatchSampling sampling = BatchSampling::shuffle;
+  int64_t batch_size = 32;
+  std::optional<double> sample_rate;  // (0, 1], poisson with `steps` only
+  SamplingKind sampling = SamplingKind::shuffle;
   OptimizerSpec optimizer;
   Schedule schedule;
   bool operator==(const LocalSpec&) const = default;
@@ -146,13 +98,6 @@ struct ExamplePrivacy {
   bool operator==(const ExamplePrivacy&) const = default;
 };
 using PrivacySpec = std::variant<NoPrivacy, ExamplePrivacy>;
-
-enum class Weighting { examples, uniform };
-struct FedAvgSpec {
-  Weighting weights = Weighting::examples;
-  bool operator==(const FedAvgSpec&) const = default;
-};
-using StrategySpec = std::variant<FedAvgSpec>;
 
 struct EvaluationSpec {
   int64_t every = 1;  // rounds; the last round is always evaluated
@@ -232,7 +177,6 @@ Experiment self_contained(const Experiment& experiment);
 double default_delta(int64_t examples);
 
 std::string to_string(Adversary adversary);
-std::string to_string(BatchSampling sampling);
 std::string to_string(ClippingKind clipping);
 
 }  // namespace starling

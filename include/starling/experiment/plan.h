@@ -1,0 +1,64 @@
+#pragma once
+// What a federation will do, decided before it trains: who takes part in which round, how many steps
+// each client takes, how much noise it needs, and what that will have cost at the end. `starling
+// check` prints it; `run` carries it out and does nothing else.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "starling/experiment/experiment.h"
+#include "starling/privacy/accountant.h"
+#include "starling/privacy/event_json.h"
+#include "starling/privacy/plan.h"
+
+namespace starling {
+
+struct ClientPlan {
+  int64_t client = 0;
+  int64_t examples = 0;
+  int64_t steps = 0;                 // local steps a round
+  int64_t rounds = 0;                // rounds in the schedule
+  std::optional<DpSgdPlan> privacy;  // at example level; its noise is calibrated to `rounds`
+  double epsilon = 0.0;              // after all of them; 0 for a client that never takes part
+};
+
+struct FederationPlan {
+  // [rounds] client ids, ascending. Drawn from the seed alone, never from data. Shorter than the
+  // experiment's rounds where every client has reached max_participations.
+  std::vector<std::vector<int64_t>> schedule;
+  std::vector<ClientPlan> clients;
+  double delta = 0.0;    // at example level; 0 without privacy
+  double epsilon = 0.0;  // the largest client's, since their data is disjoint
+};
+
+// `sizes`: examples of each client. `source` opens error messages.
+// Errors: InputError where a plan is impossible, e.g. a target that no noise reaches.
+FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
+                               const std::string& source);
+
+// What a client has spent after `rounds` rounds of its plan.
+Composition spent_after(const ClientPlan& plan, int64_t rounds);
+
+// The federation's epsilon round by round, each distinct (plan, rounds) accounted for once.
+class SpentPrivacy {
+ public:
+  SpentPrivacy(const FederationPlan& plan, const Accountant& accountant);
+
+  // Epsilon of one client after `rounds` rounds; infinity where nothing bounds it.
+  double epsilon_after(int64_t client, int64_t rounds);
+  void take_part(int64_t client) { ++rounds_.at(client); }
+  int64_t rounds_of(int64_t client) const { return rounds_.at(client); }
+  double largest();  // over all clients, now
+
+ private:
+  const FederationPlan& plan_;
+  const Accountant& accountant_;
+  std::vector<int64_t> rounds_;
+  std::map<std::string, double> known_;  // by composition
+};
+
+}  // namespace starling

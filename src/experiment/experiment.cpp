@@ -1,0 +1,109 @@
+#include "starling/experiment/experiment.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "experiment/parts.h"
+#include "experiment/words.h"
+
+namespace starling {
+
+namespace experiment {
+namespace {
+
+constexpr size_t kLongestName = 100;
+
+std::string read_name(JsonObject& file) {
+  const std::string name = file.string("name");
+  const auto allowed = [](unsigned char c) {
+    return c < 128 && (std::isalnum(c) || c == '.' || c == '_' || c == '-');
+  };
+  if (name.empty() || name.size() > kLongestName ||
+      !std::isalnum(static_cast<unsigned char>(name[0])) ||
+      !std::all_of(name.begin(), name.end(), allowed))
+    file.fail("name", Json(name).dump() +
+                          " is not 1 to 100 letters, digits, '.', '_' and '-', the "
+                          "first a letter or digit: it names the run folder");
+  return name;
+}
+
+EvaluationSpec parse_evaluation(JsonObject object) {
+  EvaluationSpec evaluation;
+  evaluation.every = object.integer("every", 1, kMany, evaluation.every);
+  evaluation.batch_size = object.integer("batch_size", 1, kMany, evaluation.batch_size);
+  evaluation.per_client = object.boolean("per_client", evaluation.per_client);
+  object.finish();
+  return evaluation;
+}
+
+ComputeSpec parse_compute(JsonObject object) {
+  ComputeSpec compute;
+  compute.threads_per_client = object.integer("threads_per_client", 1, 1024, 1);
+  refuse_planned(object, "device", {"cuda"}, "\"cpu\"");
+  compute.device = object.choice("device", kDevices, compute.device);
+  refuse_planned(object, "dtype", {"float64"}, "\"float32\"");
+  compute.dtype = object.choice("dtype", kDTypes, compute.dtype);
+  object.finish();
+  return compute;
+}
+
+OutputSpec parse_output(JsonObject object) {
+  OutputSpec output;
+  output.folder = object.string("folder", output.folder);
+  if (output.folder.empty()) object.fail("folder", "is empty; \".\" is the working directory");
+  output.keep_checkpoints = object.integer("keep_checkpoints", 1, 1000, output.keep_checkpoints);
+  object.finish();
+  return output;
+}
+
+}  // namespace
+
+StrategySpec parse_strategy(JsonObject object) {
+  FedAvgSpec fedavg;
+  object.choice<int>("kind", {{"fedavg", 0}}, 0);
+  fedavg.weights = object.choice("weights", kWeightings, fedavg.weights);
+  object.finish();
+  return fedavg;
+}
+
+}  // namespace experiment
+
+Experiment parse_experiment(const Json& json, const std::string& source) {
+  using namespace experiment;
+  JsonObject file(json, source);
+  Experiment result;
+  file.string("$schema", "");
+  result.name = read_name(file);
+  result.description = file.string("description", "");
+  result.seed = file.integer("seed", 0, kLargest, result.seed);
+  result.dataset = parse_dataset(file.object_or_empty("dataset"));
+  result.partition = parse_partition(file.object_or_empty("partition"));
+  result.model = parse_model(file.object("model"));
+  result.rounds = file.integer("rounds", 1, kMany, result.rounds);
+  result.participation = parse_participation(file.object_or_empty("participation"));
+  const bool is_private = asks_for_privacy(file.object_or_empty("privacy"));
+  result.local = parse_local(file.object_or_empty("local"), is_private);
+  result.privacy = parse_privacy(file.object_or_empty("privacy"), result.local.sampling);
+  result.strategy = parse_strategy(file.object_or_empty("strategy"));
+  result.evaluation = parse_evaluation(file.object_or_empty("evaluation"));
+  result.compute = parse_compute(file.object_or_empty("compute"));
+  result.output = parse_output(file.object_or_empty("output"));
+  file.finish();
+  check_rules(result, source);
+  return result;
+}
+
+double default_delta(int64_t examples) {
+  int exponent = 1;
+  for (long double power = 1; power < static_cast<long double>(examples); power *= 10) ++exponent;
+  return std::stod("1e-" + std::to_string(exponent));
+}
+
+std::string to_string(Adversary adversary) {
+  return experiment::word(experiment::kAdversaries, adversary);
+}
+std::string to_string(ClippingKind clipping) {
+  return experiment::word(experiment::kClippingKinds, clipping);
+}
+
+}  // namespace starling

@@ -1,0 +1,36 @@
+#pragma once
+// One reader a concern of the experiment file. Each takes its own object, checks it and finishes
+// it.
+
+#include <limits>
+
+#include "starling/experiment/experiment.h"
+
+namespace starling::experiment {
+
+inline constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+inline constexpr int64_t kMany = 1'000'000'000;
+
+DatasetSpec parse_dataset(JsonObject object);
+PartitionSpec parse_partition(JsonObject object);
+ModelSpec parse_model(JsonObject object);
+ParticipationSpec parse_participation(JsonObject object);
+// With privacy on, sampling is poisson unless the file says otherwise.
+LocalSpec parse_local(JsonObject object, bool is_private);
+OptimizerSpec parse_optimizer(JsonObject object);
+Schedule parse_schedule(JsonObject object);
+// The accountant's default depends on the sampling: only "rdp" takes batches of fixed size.
+PrivacySpec parse_privacy(JsonObject object, SamplingKind sampling);
+StrategySpec parse_strategy(JsonObject object);
+
+// The unit alone, before anything that depends on it.
+bool asks_for_privacy(JsonObject privacy);
+
+// What ties several parts together, as the privacy rules say. Errors: InputError.
+void check_rules(const Experiment& experiment, const std::string& source);
+
+// A word that the file format knows and this version does not carry out.
+void refuse_planned(JsonObject& object, const std::string& key,
+                    const std::vector<std::string>& planned, const std::string& available);
+
+}  // namespace starling::experiment

@@ -1,0 +1,125 @@
+#include "starling/experiment/plan.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "experiment/schedule.h"
+#include "starling/core/error.h"
+#include "starling/core/random.h"
+#include "starling/privacy/calibrate.h"
+
+namespace starling {
+namespace {
+
+int64_t steps_a_round(const LocalSpec& local, int64_t examples) {
+  if (local.steps) return *local.steps;
+  return *local.epochs * ((examples + local.batch_size - 1) / local.batch_size);
+}
+
+DpSgdPlan dp_sgd_plan(const Experiment& experiment, const ExamplePrivacy& privacy, int64_t examples,
+                      const std::string& source) {
+  PlanOptions options;
+  options.sampling = experiment.local.sampling;
+  options.relation = privacy.relation;
+  options.batch_size = experiment.local.batch_size;
+  options.sample_rate = experiment.local.sample_rate;
+  options.clip_norm = privacy.clip_norm;
+  options.noise_multiplier = privacy.noise_multiplier.value_or(0.0);
+  return plan(options, examples, source + ": /local");
+}
+
+// Clients of equal size and participation share one calibration.
+class Calibration {
+ public:
+  Calibration(const Accountant& accountant, const PrivacyTarget& target)
+      : accountant_(accountant), target_(target) {}
+
+  double noise_for(const ClientPlan& client) {
+    ClientPlan with_noise = client;
+    with_noise.privacy->noise_multiplier = 1.0;
+    const Composition composition = spent_after(with_noise, client.rounds);
+    const auto [entry, is_new] = known_.try_emplace(to_json(composition).dump(), 0.0);
+    if (is_new) entry->second = calibrate_noise_multiplier(accountant_, target_, composition);
+    return entry->second;
+  }
+
+ private:
+  const Accountant& accountant_;
+  PrivacyTarget target_;
+  std::map<std::string, double> known_;
+};
+
+void plan_privacy(FederationPlan& plan, const Experiment& experiment, const ExamplePrivacy& privacy,
+                  const std::string& source) {
+  int64_t smallest = std::numeric_limits<int64_t>::max();
+  for (const auto& client : plan.clients) smallest = std::min(smallest, client.examples);
+  plan.delta = privacy.delta.value_or(default_delta(smallest));
+
+  const auto accountant = make_accountant(privacy.accountant);
+  Calibration calibration(*accountant, {privacy.epsilon.value_or(0.0), plan.delta});
+  for (auto& client : plan.clients) {
+    client.privacy = dp_sgd_plan(experiment, privacy, client.examples, source);
+    if (privacy.epsilon && client.rounds > 0)
+      client.privacy->noise_multiplier = calibration.noise_for(client);
+  }
+  SpentPrivacy spent(plan, *accountant);
+  for (auto& client : plan.clients) {
+    client.epsilon = spent.epsilon_after(client.client, client.rounds);
+    plan.epsilon = std::max(plan.epsilon, client.epsilon);
+  }
+}
+
+}  // namespace
+
+Composition spent_after(const ClientPlan& plan, int64_t rounds) {
+  Composition composition;
+  if (!plan.privacy) throw Error("a client without a privacy plan has no epsilon");
+  composition.relation = plan.privacy->relation;
+  Event event = plan.privacy->event(1);
+  event.count = plan.privacy->releases(plan.steps) * rounds;
+  if (event.count > 0) composition.events.push_back(event);
+  return composition;
+}
+
+FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
+                               const std::string& source) {
+  FederationPlan plan;
+  const auto key = RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
+  plan.schedule = experiment::draw_schedule(
+      experiment.participation, static_cast<int64_t>(sizes.size()), experiment.rounds, key);
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    ClientPlan client;
+    client.client = static_cast<int64_t>(i);
+    client.examples = sizes[i];
+    client.steps = steps_a_round(experiment.local, sizes[i]);
+    plan.clients.push_back(client);
+  }
+  for (const auto& round : plan.schedule)
+    for (const int64_t client : round) ++plan.clients[static_cast<size_t>(client)].rounds;
+  if (const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy))
+    plan_privacy(plan, experiment, *privacy, source);
+  return plan;
+}
+
+SpentPrivacy::SpentPrivacy(const FederationPlan& plan, const Accountant& accountant)
+    : plan_(plan), accountant_(accountant), rounds_(plan.clients.size(), 0) {}
+
+double SpentPrivacy::epsilon_after(int64_t client, int64_t rounds) {
+  const Composition composition = spent_after(plan_.clients.at(client), rounds);
+  if (composition.events.empty()) return 0.0;
+  const auto [entry, is_new] = known_.try_emplace(to_json(composition).dump(), 0.0);
+  if (is_new)
+    entry->second =
+        accountant_.epsilon(composition.events, composition.relation, plan_.delta).epsilon;
+  return entry->second;
+}
+
+double SpentPrivacy::largest() {
+  double largest = 0.0;
+  for (size_t client = 0; client < rounds_.size(); ++client)
+    largest = std::max(largest, epsilon_after(static_cast<int64_t>(client), rounds_[client]));
+  return largest;
+}
+
+}  // namespace starling

@@ -1,0 +1,199 @@
+#include "experiment/words.h"
+#include "starling/experiment/experiment.h"
+
+namespace starling {
+namespace experiment {
+namespace {
+
+template <class Value>
+Json optional(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json one_or_several(const std::optional<std::vector<double>>& values) {
+  if (!values) return nullptr;
+  return values->size() == 1 ? Json(values->front()) : Json(*values);
+}
+
+Json object(Json::initializer_list_t members) { return Json::object(members); }
+
+struct Writer {
+  Json operator()(const IidPartition& p) const {
+    return object({{"kind", "iid"}, {"clients", p.clients}});
+  }
+  Json operator()(const DirichletPartition& p) const {
+    return object({{"kind", "dirichlet"},
+                   {"clients", p.clients},
+                   {"alpha", p.alpha},
+                   {"min_size", p.min_size}});
+  }
+  Json operator()(const ShardPartition& p) const {
+    return object(
+        {{"kind", "shards"}, {"clients", p.clients}, {"shards_per_client", p.shards_per_client}});
+  }
+  Json operator()(const LabelPartition& p) const {
+    return object(
+        {{"kind", "labels"}, {"clients", p.clients}, {"labels_per_client", p.labels_per_client}});
+  }
+  Json operator()(const QuantityPartition& p) const {
+    return object(
+        {{"kind", "quantity"}, {"clients", p.clients}, {"law", word(kQuantityLaws, p.law)}});
+  }
+  Json operator()(const NaturalPartition& p) const {
+    return object({{"kind", "natural"}, {"by", p.by}});
+  }
+
+  Json operator()(const FractionParticipation& p) const {
+    return object({{"kind", "fraction"}, {"fraction", p.fraction}});
+  }
+  Json operator()(const PoissonParticipation& p) const {
+    return object({{"kind", "poisson"}, {"rate", p.rate}});
+  }
+
+  Json operator()(const SgdSpec& o) const {
+    return object({{"kind", "sgd"},
+                   {"learning_rate", o.learning_rate},
+                   {"momentum", o.momentum},
+                   {"dampening", o.dampening},
+                   {"weight_decay", o.weight_decay},
+                   {"nesterov", o.nesterov}});
+  }
+  Json operator()(const AdamSpec& o) const { return adam("adam", o); }
+  Json operator()(const AdamWSpec& o) const { return adam("adamw", o); }
+  Json operator()(const RmspropSpec& o) const {
+    return object({{"kind", "rmsprop"},
+                   {"learning_rate", o.learning_rate},
+                   {"alpha", o.alpha},
+                   {"eps", o.eps},
+                   {"weight_decay", o.weight_decay},
+                   {"momentum", o.momentum},
+                   {"centered", o.centered}});
+  }
+  Json operator()(const AdagradSpec& o) const {
+    return object({{"kind", "adagrad"},
+                   {"learning_rate", o.learning_rate},
+                   {"lr_decay", o.lr_decay},
+                   {"weight_decay", o.weight_decay},
+                   {"initial_accumulator_value", o.initial_accumulator_value},
+                   {"eps", o.eps}});
+  }
+
+  Json operator()(const ConstantSchedule&) const { return object({{"kind", "constant"}}); }
+  Json operator()(const StepSchedule& s) const {
+    return object({{"kind", "step"}, {"every", s.every}, {"gamma", s.gamma}});
+  }
+  Json operator()(const ExponentialSchedule& s) const {
+    return object({{"kind", "exponential"}, {"gamma", s.gamma}});
+  }
+  Json operator()(const CosineSchedule& s) const {
+    return object({{"kind", "cosine"}, {"floor", s.floor}});
+  }
+  Json operator()(const InverseSchedule& s) const {
+    return object({{"kind", "inverse"}, {"decay", s.decay}});
+  }
+
+  Json operator()(const NoPrivacy&) const { return object({{"unit", "none"}}); }
+  Json operator()(const ExamplePrivacy& p) const {
+    return object({{"unit", "example"},
+                   {"clip_norm", p.clip_norm},
+                   {"noise_multiplier", optional(p.noise_multiplier)},
+                   {"epsilon", optional(p.epsilon)},
+                   {"delta", optional(p.delta)},
+                   {"accountant", p.accountant},
+                   {"relation", word(kRelations, p.relation)},
+                   {"adversary", word(kAdversaries, p.adversary)},
+                   {"clipping", word(kClippingKinds, p.clipping)},
+                   {"noise", word(kNoiseKinds, p.noise)},
+                   {"insecure_seed", optional(p.insecure_seed)},
+                   {"reveal_private_metrics", p.reveal_private_metrics}});
+  }
+
+  Json operator()(const FedAvgSpec& s) const {
+    return object({{"kind", "fedavg"}, {"weights", word(kWeightings, s.weights)}});
+  }
+
+ private:
+  template <class Spec>
+  static Json adam(const char* kind, const Spec& o) {
+    return object({{"kind", kind},
+                   {"learning_rate", o.learning_rate},
+                   {"betas", Json::array({o.betas.first, o.betas.second})},
+                   {"eps", o.eps},
+                   {"weight_decay", o.weight_decay},
+                   {"amsgrad", o.amsgrad}});
+  }
+};
+
+Json write(const DatasetSpec& d) {
+  return object({{"name", d.name},
+                 {"train_limit", optional(d.train_limit)},
+                 {"test_limit", optional(d.test_limit)},
+                 {"mean", one_or_several(d.mean)},
+                 {"std", one_or_several(d.std)}});
+}
+
+Json write(const ModelSpec& m) {
+  Json json = Json::object();
+  if (m.file.empty()) {
+    json["layers"] = m.layers;
+  } else {
+    json["file"] = m.file;
+  }
+  json["initial"] = optional(m.initial);
+  json["freeze"] = m.freeze;
+  return json;
+}
+
+Json write(const ParticipationSpec& p) {
+  Json json = std::visit(Writer{}, p.kind);
+  json["max_participations"] = optional(p.max_participations);
+  return json;
+}
+
+Json write(const LocalSpec& l) {
+  return object({{"epochs", optional(l.epochs)},
+                 {"steps", optional(l.steps)},
+                 {"batch_size", l.batch_size},
+                 {"sample_rate", optional(l.sample_rate)},
+                 {"sampling", word(kSamplingKinds, l.sampling)},
+                 {"optimizer", std::visit(Writer{}, l.optimizer)},
+                 {"schedule", std::visit(Writer{}, l.schedule)}});
+}
+
+Json write(const EvaluationSpec& e) {
+  return object({{"every", e.every}, {"batch_size", e.batch_size}, {"per_client", e.per_client}});
+}
+
+Json write(const ComputeSpec& c) {
+  return object({{"threads_per_client", c.threads_per_client},
+                 {"device", word(kDevices, c.device)},
+                 {"dtype", word(kDTypes, c.dtype)}});
+}
+
+Json write(const OutputSpec& o) {
+  return object({{"folder", o.folder}, {"keep_checkpoints", o.keep_checkpoints}});
+}
+
+}  // namespace
+}  // namespace experiment
+
+Json to_json(const Experiment& e) {
+  using experiment::write;
+  using experiment::Writer;
+  return Json::object({{"name", e.name},
+                       {"description", e.description},
+                       {"seed", e.seed},
+                       {"dataset", write(e.dataset)},
+                       {"partition", std::visit(Writer{}, e.partition)},
+                       {"model", write(e.model)},
+                       {"rounds", e.rounds},
+                       {"participation", write(e.participation)},
+                       {"local", write(e.local)},
+                       {"privacy", std::visit(Writer{}, e.privacy)},
+                       {"strategy", std::visit(Writer{}, e.strategy)},
+                       {"evaluation", write(e.evaluation)},
+                       {"compute", write(e.compute)},
+                       {"output", write(e.output)}});
+}
+
+}  // namespace starling

@@ -1,0 +1,36 @@
+#pragma once
+// Experiment files for tests, and the text of what they are refused with.
+
+#include <string>
+#include <string_view>
+
+#include "starling/core/error.h"
+#include "starling/core/json.h"
+
+namespace starling::test {
+
+// Only what is required.
+inline Json smallest() {
+  return parse_json(R"({"name": "t", "model": {"file": "../models/linear.json"}})", "t");
+}
+
+inline Json with(std::string_view pointer, const std::string& value, Json json = smallest()) {
+  json[Json::json_pointer(std::string(pointer))] = parse_json(value, "value");
+  return json;
+}
+
+// Only what is required for example-level privacy.
+inline Json smallest_private() { return with("/privacy", R"({"unit": "example", "epsilon": 8})"); }
+
+// The message of the InputError that `call` throws, or "" when it throws none.
+template <class Call>
+std::string error_of(Call call) {
+  try {
+    call();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace starling::test
