@@ -1,0 +1,97 @@
+#pragma once
+// The record of one run: what run.json holds and what every report is drawn from, with the same
+// numbers in each. Free of LibTorch. Fields that are not known are absent, never guessed.
+// Everything here is public by construction: private metrics have no field.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "starling/core/json.h"
+
+namespace starling {
+
+struct RoundRecord {
+  int64_t round = 0;    // 1, 2, ...
+  int64_t clients = 0;  // that took part, by the data-independent schedule
+  double learning_rate = 0.0;
+  std::optional<double> accuracy;  // of the global model on the public test set, [0, 1]
+  std::optional<double> loss;      // mean cross-entropy there, nats
+  std::optional<double> epsilon;   // spent after this round: the largest of all clients
+  bool operator==(const RoundRecord&) const = default;
+};
+
+// One client's own account.
+struct ClientRecord {
+  int64_t client = 0;
+  std::optional<int64_t> examples;  // absent where their number is private (add_remove)
+  int64_t rounds = 0;               // taken part in, failed ones included
+  int64_t steps = 0;                // noised releases recorded in the ledger
+  std::optional<double> sample_rate;
+  std::optional<double> noise_multiplier;
+  std::optional<double> epsilon;  // at the statement's delta; infinity without noise
+  bool operator==(const ClientRecord&) const = default;
+};
+
+enum class Guarantee {
+  none,           // no noise: NO DP GUARANTEE
+  insecure_seed,  // repeatable noise: INSECURE SEED: NO DP GUARANTEE
+  dp,             // (epsilon, delta) as stated
+};
+
+// What a run promises about one unit. Words are the experiment file's.
+struct PrivacyStatement {
+  std::string unit = "example";
+  Guarantee guarantee = Guarantee::none;
+  double epsilon = 0.0;  // upper bound for the worst client; infinity where nothing is promised
+  double delta = 0.0;
+  std::optional<double> target_epsilon;
+  std::string relation;
+  std::string adversary;
+  std::string accountant;
+  std::string accountant_detail;      // direction, orders, conversion, as the accountant says
+  std::optional<double> error;        // how far above the exact composition epsilon may lie
+  std::optional<double> rdp_epsilon;  // the same ledger by RDP, side by side
+  std::vector<std::pair<double, double>> delta_at;  // (epsilon, delta) pairs of the same ledger
+  double clip_norm = 0.0;
+  std::string clipping;
+  std::string noise;
+  std::string sampling;
+  std::optional<int64_t> smallest_client;  // examples; absent where private
+  int64_t ledger_lines = 0;
+  std::string ledger_head;  // hash of the ledger's last line
+  bool reveal_private_metrics = false;
+  bool operator==(const PrivacyStatement&) const = default;
+};
+
+struct RunRecord {
+  std::string name;
+  std::string id;
+  std::string description;
+  std::string status = "complete";  // or what stopped the run, in words
+  std::string started;              // UTC, ISO 8601
+  double seconds = 0.0;
+  int64_t resumes = 0;
+  int64_t parameters = 0;  // trainable, of the model
+  int64_t train_examples = 0;
+  int64_t test_examples = 0;
+  int64_t rounds_planned = 0;
+  Json experiment;  // as resolved
+  std::vector<RoundRecord> rounds;
+  std::vector<PrivacyStatement> privacy;  // one a unit; empty for unit "none"
+  std::vector<ClientRecord> clients;
+  std::vector<std::pair<std::string, std::string>> environment;  // fingerprint: name and value
+  bool operator==(const RunRecord&) const = default;
+};
+
+// Infinity is written as the string "inf"; absent values as null. parse_record(to_json(r)) == r.
+Json to_json(const RunRecord& record);
+// Errors: InputError with file and JSON pointer.
+RunRecord parse_record(const Json& json, const std::string& source);
+
+// RUN is a run folder or a run.json.
+RunRecord read_record(const std::string& run);
+
+}  // namespace starling

@@ -1,0 +1,202 @@
+#include "starling/report/record.h"
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+namespace starling {
+namespace {
+
+constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+
+template <class Value>
+Json optional(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json bound(double value) { return std::isinf(value) ? Json("inf") : Json(value); }
+Json bound(const std::optional<double>& value) { return value ? bound(*value) : Json(nullptr); }
+
+double read_bound(JsonObject& object, const std::string& key) {
+  if (object.raw(key) == "inf") return kInfinity;
+  return object.number(key, kNonNegative);
+}
+
+std::optional<double> read_optional_bound(JsonObject& object, const std::string& key) {
+  return object.has(key) ? std::optional(read_bound(object, key)) : std::nullopt;
+}
+
+int64_t count(JsonObject& object, const std::string& key) {
+  return object.integer(key, 0, kLargest);
+}
+
+const std::vector<std::pair<std::string, Guarantee>> kGuarantees = {
+    {"none", Guarantee::none}, {"insecure_seed", Guarantee::insecure_seed}, {"dp", Guarantee::dp}};
+
+std::string word(Guarantee guarantee) {
+  for (const auto& [name, value] : kGuarantees)
+    if (value == guarantee) return name;
+  return "";
+}
+
+Json write(const RoundRecord& r) {
+  return Json::object({{"round", r.round},
+                       {"clients", r.clients},
+                       {"learning_rate", r.learning_rate},
+                       {"accuracy", optional(r.accuracy)},
+                       {"loss", bound(r.loss)},
+                       {"epsilon", bound(r.epsilon)}});
+}
+
+RoundRecord read_round(JsonObject object) {
+  RoundRecord r;
+  r.round = count(object, "round");
+  r.clients = count(object, "clients");
+  r.learning_rate = object.number("learning_rate", kNonNegative);
+  r.accuracy = object.optional_number("accuracy", kUnit);
+  r.loss = read_optional_bound(object, "loss");
+  r.epsilon = read_optional_bound(object, "epsilon");
+  object.finish();
+  return r;
+}
+
+Json write(const ClientRecord& c) {
+  return Json::object({{"client", c.client},
+                       {"examples", optional(c.examples)},
+                       {"rounds", c.rounds},
+                       {"steps", c.steps},
+                       {"sample_rate", optional(c.sample_rate)},
+                       {"noise_multiplier", optional(c.noise_multiplier)},
+                       {"epsilon", bound(c.epsilon)}});
+}
+
+ClientRecord read_client(JsonObject object) {
+  ClientRecord c;
+  c.client = count(object, "client");
+  c.examples = object.optional_integer("examples", 0, kLargest);
+  c.rounds = count(object, "rounds");
+  c.steps = count(object, "steps");
+  c.sample_rate = object.optional_number("sample_rate", kUnit);
+  c.noise_multiplier = object.optional_number("noise_multiplier", kNonNegative);
+  c.epsilon = read_optional_bound(object, "epsilon");
+  object.finish();
+  return c;
+}
+
+Json write(const PrivacyStatement& p) {
+  Json delta_at = Json::array();
+  for (const auto& [epsilon, delta] : p.delta_at)
+    delta_at.push_back(Json::object({{"epsilon", epsilon}, {"delta", delta}}));
+  return Json::object({{"unit", p.unit},
+                       {"guarantee", word(p.guarantee)},
+                       {"epsilon", bound(p.epsilon)},
+                       {"delta", p.delta},
+                       {"target_epsilon", optional(p.target_epsilon)},
+                       {"relation", p.relation},
+                       {"adversary", p.adversary},
+                       {"accountant", p.accountant},
+                       {"accountant_detail", p.accountant_detail},
+                       {"error", bound(p.error)},
+                       {"rdp_epsilon", bound(p.rdp_epsilon)},
+                       {"delta_at", delta_at},
+                       {"clip_norm", p.clip_norm},
+                       {"clipping", p.clipping},
+                       {"noise", p.noise},
+                       {"sampling", p.sampling},
+                       {"smallest_client", optional(p.smallest_client)},
+                       {"ledger_lines", p.ledger_lines},
+                       {"ledger_head", p.ledger_head},
+                       {"reveal_private_metrics", p.reveal_private_metrics}});
+}
+
+PrivacyStatement read_statement(JsonObject object) {
+  PrivacyStatement p;
+  p.unit = object.string("unit");
+  p.guarantee = object.choice("guarantee", kGuarantees);
+  p.epsilon = read_bound(object, "epsilon");
+  p.delta = object.number("delta", kUnit);
+  p.target_epsilon = object.optional_number("target_epsilon", kPositive);
+  p.relation = object.string("relation");
+  p.adversary = object.string("adversary");
+  p.accountant = object.string("accountant");
+  p.accountant_detail = object.string("accountant_detail");
+  p.error = read_optional_bound(object, "error");
+  p.rdp_epsilon = read_optional_bound(object, "rdp_epsilon");
+  for (auto& pair : object.objects("delta_at")) {
+    p.delta_at.emplace_back(pair.number("epsilon", kNonNegative), pair.number("delta", kUnit));
+    pair.finish();
+  }
+  p.clip_norm = object.number("clip_norm", kNonNegative);
+  p.clipping = object.string("clipping");
+  p.noise = object.string("noise");
+  p.sampling = object.string("sampling");
+  p.smallest_client = object.optional_integer("smallest_client", 0, kLargest);
+  p.ledger_lines = count(object, "ledger_lines");
+  p.ledger_head = object.string("ledger_head");
+  p.reveal_private_metrics = object.boolean("reveal_private_metrics");
+  object.finish();
+  return p;
+}
+
+template <class Record>
+Json write_all(const std::vector<Record>& records) {
+  Json array = Json::array();
+  for (const auto& record : records) array.push_back(write(record));
+  return array;
+}
+
+}  // namespace
+
+Json to_json(const RunRecord& r) {
+  Json environment = Json::object();
+  for (const auto& [name, value] : r.environment) environment[name] = value;
+  return Json::object({{"name", r.name},
+                       {"id", r.id},
+                       {"description", r.description},
+                       {"status", r.status},
+                       {"started", r.started},
+                       {"seconds", r.seconds},
+                       {"resumes", r.resumes},
+                       {"parameters", r.parameters},
+                       {"train_examples", r.train_examples},
+                       {"test_examples", r.test_examples},
+                       {"rounds_planned", r.rounds_planned},
+                       {"privacy", write_all(r.privacy)},
+                       {"environment", environment},
+                       {"experiment", r.experiment},
+                       {"rounds", write_all(r.rounds)},
+                       {"clients", write_all(r.clients)}});
+}
+
+RunRecord parse_record(const Json& json, const std::string& source) {
+  JsonObject file(json, source);
+  RunRecord r;
+  r.name = file.string("name");
+  r.id = file.string("id");
+  r.description = file.string("description");
+  r.status = file.string("status");
+  r.started = file.string("started");
+  r.seconds = file.number("seconds", kNonNegative);
+  r.resumes = count(file, "resumes");
+  r.parameters = count(file, "parameters");
+  r.train_examples = count(file, "train_examples");
+  r.test_examples = count(file, "test_examples");
+  r.rounds_planned = count(file, "rounds_planned");
+  r.experiment = file.object("experiment").value();
+  for (auto& one : file.objects("privacy")) r.privacy.push_back(read_statement(one));
+  for (auto& one : file.objects("rounds")) r.rounds.push_back(read_round(one));
+  for (auto& one : file.objects("clients")) r.clients.push_back(read_client(one));
+  JsonObject environment = file.object("environment");
+  for (const auto& item : environment.value().items())
+    r.environment.emplace_back(item.key(), environment.string(item.key()));
+  file.finish();
+  return r;
+}
+
+RunRecord read_record(const std::string& run) {
+  const std::filesystem::path path(run);
+  const auto file = std::filesystem::is_directory(path) ? path / "run.json" : path;
+  return parse_record(read_json(file.string()), file.string());
+}
+
+}  // namespace starling
