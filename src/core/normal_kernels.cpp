@@ -66,6 +66,13 @@ STARLING_INLINE double to_value(uint64_t word) {
   return high + low;
 }
 
+// `yes` where the mask is all ones, `no` where it is zero: selection without a branch.
+template <typename Word, typename Value>
+STARLING_INLINE Value chosen(Word mask, Value yes, Value no) {
+  return std::bit_cast<Value>(
+      static_cast<Word>((std::bit_cast<Word>(yes) & mask) | (std::bit_cast<Word>(no) & ~mask)));
+}
+
 template <typename Value>
 STARLING_INLINE Value minus_two_log(Value fraction, typename Format<Value>::Integer exponent) {
   const Value s = fraction / (2 + fraction);
@@ -87,23 +94,22 @@ STARLING_INLINE Value minus_two_log_of(Value u) {
 }
 
 // The radius sqrt(-2 log u) of u = (word + 1/2) / 2^bits, with full relative precision at both
-// ends.
+// ends: c is u below 1/2 and 1 - u above.
 template <typename Value, typename Word>
 STARLING_INLINE Value radius_of(Word word) {
   using F = Format<Value>;
   using Integer = typename F::Integer;
-  const Word mirrored = ~word;
-  const bool upper = static_cast<Integer>(word) < 0;
-  const Value c = (to_value(upper ? mirrored : word) + Value(0.5)) * F::kUnit;
-  const auto bits = std::bit_cast<Word>(c);
-  const Integer low_exponent = static_cast<Integer>(bits - F::kRootHalf) >> F::kMantissa;
-  const Value m = std::bit_cast<Value>(
-      static_cast<Word>(bits - (static_cast<Word>(low_exponent) << F::kMantissa)));
-  const bool close = c < Value(0.29289);
-  const Value high_fraction = close ? -c : 1 - 2 * c;
-  const Integer high_exponent = close ? 0 : -1;
-  return std::sqrt(
-      minus_two_log<Value>(upper ? high_fraction : m - 1, upper ? high_exponent : low_exponent));
+  const Word upper = static_cast<Word>(static_cast<Integer>(word) >> (F::kBits - 1));
+  const Value c = (to_value(static_cast<Word>(word ^ upper)) + Value(0.5)) * F::kUnit;
+  const Word bits = std::bit_cast<Word>(c);
+  const Integer exponent = static_cast<Integer>(bits - F::kRootHalf) >> F::kMantissa;
+  const Value m =
+      std::bit_cast<Value>(static_cast<Word>(bits - (static_cast<Word>(exponent) << F::kMantissa)));
+  const Word close = c < Value(0.29289) ? ~Word(0) : Word(0);
+  const Value upper_fraction = chosen(close, -c, 1 - 2 * c);
+  return std::sqrt(minus_two_log<Value>(
+      chosen(upper, upper_fraction, m - 1),
+      static_cast<Integer>((upper & ~close) | (~upper & static_cast<Word>(exponent)))));
 }
 
 template <typename Value>
@@ -125,36 +131,47 @@ STARLING_INLINE Direction<Value> direction_of(Word word) {
       std::bit_cast<Value>(static_cast<Word>(std::bit_cast<Word>(cosine) ^ (word & kTop)));
   const Value b = std::bit_cast<Value>(
       static_cast<Word>(std::bit_cast<Word>(sine) ^ (static_cast<Word>(word << 1) & kTop)));
-  const bool swap = (word & (kTop / 4)) != 0;
-  return {swap ? b : a, swap ? a : b};
+  const Word swap =
+      static_cast<Word>(static_cast<typename F::Integer>(word << 2) >> (F::kBits - 1));
+  return {chosen(swap, b, a), chosen(swap, a, b)};
 }
 
 STARLING_INLINE bool add_float_pairs(const FloatPairs& p) {
+  const uint32_t* const radius = p.radius;
+  const uint32_t* const angle = p.angle;
+  float* const __restrict first = p.values;
+  float* const __restrict second = p.values + p.pairs;
+  const float deviation = p.standard_deviation;
+  const float scale = p.scale;
+  const int64_t pairs = p.pairs;
   uint32_t refine = 0;
-  float* __restrict first = p.values;
-  float* __restrict second = p.values + p.pairs;
-  for (int64_t i = 0; i < p.pairs; ++i) {
-    const uint32_t word = p.radius[i];
+  for (int64_t i = 0; i < pairs; ++i) {
+    const uint32_t word = radius[i];
     const float r = radius_of<float>(word);
-    const Direction<float> d = direction_of<float>(p.angle[i]);
-    const float a = p.scale * (first[i] + p.standard_deviation * (r * d.first));
-    const float b = p.scale * (second[i] + p.standard_deviation * (r * d.second));
-    const bool rare = word < kRefineBelow;
-    first[i] = rare ? first[i] : a;
-    second[i] = rare ? second[i] : b;
+    const Direction<float> d = direction_of<float>(angle[i]);
+    const float x = first[i];
+    const float y = second[i];
+    const uint32_t rare = word < kRefineBelow ? ~0u : 0u;
+    first[i] = chosen(rare, x, scale * (x + deviation * (r * d.first)));
+    second[i] = chosen(rare, y, scale * (y + deviation * (r * d.second)));
     refine |= rare;
   }
   return refine != 0;
 }
 
 STARLING_INLINE void add_double_pairs(const DoublePairs& p) {
-  double* __restrict first = p.values;
-  double* __restrict second = p.values + p.pairs;
-  for (int64_t i = 0; i < p.pairs; ++i) {
-    const double r = radius_of<double>(p.radius[i]);
-    const Direction<double> d = direction_of<double>(p.angle[i]);
-    first[i] = p.scale * (first[i] + p.standard_deviation * (r * d.first));
-    second[i] = p.scale * (second[i] + p.standard_deviation * (r * d.second));
+  const uint64_t* const radius = p.radius;
+  const uint64_t* const angle = p.angle;
+  double* const __restrict first = p.values;
+  double* const __restrict second = p.values + p.pairs;
+  const double deviation = p.standard_deviation;
+  const double scale = p.scale;
+  const int64_t pairs = p.pairs;
+  for (int64_t i = 0; i < pairs; ++i) {
+    const double r = radius_of<double>(radius[i]);
+    const Direction<double> d = direction_of<double>(angle[i]);
+    first[i] = scale * (first[i] + deviation * (r * d.first));
+    second[i] = scale * (second[i] + deviation * (r * d.second));
   }
 }
 
@@ -190,7 +207,7 @@ void add_normal_pairs(const DoublePairs& pairs, VectorTarget target) {
 }
 
 NormalPair refined_normal_pair(uint32_t radius_high, uint64_t radius_low, uint32_t angle) {
-  const double low = to_value(radius_low >> 1) * 0x1p-63 + 0x1p-65;
+  const double low = to_value(radius_low >> 1) * 0x1p-63 + 0x1p-64;
   const double r = std::sqrt(minus_two_log_of<double>((radius_high + low) * 0x1p-32));
   const Direction<double> d =
       direction_of<double>(static_cast<uint64_t>(angle) << 32 | uint64_t{1} << 31);

@@ -20,9 +20,9 @@ void require(bool done, const char* what) {
 
 class AesSource final : public WordSource {
  public:
-  explicit AesSource(const Material& material) : context_(EVP_CIPHER_CTX_new()) {
+  AesSource(const Material& material, const std::array<uint8_t, 16>& counter)
+      : context_(EVP_CIPHER_CTX_new()) {
     static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr);
-    const std::array<uint8_t, 16> counter{};
     require(
         context_ != nullptr && cipher != nullptr &&
             EVP_EncryptInit_ex2(context_.get(), cipher, material.data(), counter.data(), nullptr),
@@ -126,8 +126,9 @@ class PhiloxSource final : public WordSource {
 
 }  // namespace
 
-std::unique_ptr<WordSource> make_aes_source(const Material& material) {
-  return std::make_unique<AesSource>(material);
+std::unique_ptr<WordSource> make_aes_source(const Material& material,
+                                            const std::array<uint8_t, 16>& counter) {
+  return std::make_unique<AesSource>(material, counter);
 }
 
 std::unique_ptr<WordSource> make_philox_source(const Material& material) {

@@ -19,8 +19,9 @@ class WordSource {
   virtual void fill(std::span<uint8_t> bytes) = 0;
 };
 
-// AES-256 in counter mode from counter 0, the material as its key.
-std::unique_ptr<WordSource> make_aes_source(const Material& material);
+// AES-256 in counter mode, the material as its key.
+std::unique_ptr<WordSource> make_aes_source(const Material& material,
+                                            const std::array<uint8_t, 16>& counter = {});
 
 // Philox4x32-10: bytes 0-7 of the material are the key, bytes 8-15 the upper half of the counter,
 // whose lower half counts from 0. Words of 16 consecutive counters c are stored word by word: word

@@ -83,7 +83,7 @@ class RandomStream {
   void shuffle(std::span<int64_t> values);
   // values[i] = scale * (values[i] + standard_deviation * z_i), z_i independent standard normals;
   // standard_deviation >= 0, both finite. The float path takes 32 random bits a value and refines
-  // uniforms below 2^-16 by 64 more, so that its tails are right to 11 standard deviations (a
+  // uniforms below 2^-16 by 63 more, so that its tails are right to 11 standard deviations (a
   // Box-Muller of 32 bits alone ends at 6.8); it never rounds the standard deviation down.
   void add_normal(std::span<float> values, double standard_deviation, double scale = 1.0);
   void add_normal(std::span<double> values, double standard_deviation, double scale = 1.0);
