@@ -11,7 +11,7 @@ namespace {
 constexpr double kSmallestNoise = 0x1p-20;
 constexpr double kLargestNoise = 0x1p40;
 constexpr double kSmallestRate = 0x1p-40;
-constexpr double kRelativeTolerance = 2e-7;
+constexpr double kRelativeTolerance = 1e-6;
 constexpr int kMostEvaluations = 200;
 
 void check_target(const PrivacyTarget& target) {
@@ -46,32 +46,42 @@ struct Bracket {
   double width() const { return std::abs(safe - unsafe); }
 };
 
-// Illinois' variant of regula falsi; a bisection wherever the excess is infinite or the bracket
-// shrinks slowly. `round` maps a trial to where it is evaluated; `enough` ends the search.
-template <class Excess, class Enough>
-double shrink(Bracket bracket, const Excess& excess_at, const Enough& enough) {
+// Illinois' variant of regula falsi; a bisection where the excess is infinite or convergence is
+// slow. A trial keeps `least` away from both ends, so that a root beside one of them closes the
+// bracket.
+double shrink(Bracket bracket, const std::function<double(double)>& excess_at,
+              const std::function<double(const Bracket&)>& least,
+              const std::function<bool(const Bracket&)>& enough) {
   double safe_weight = bracket.excess_safe;
   double unsafe_weight = bracket.excess_unsafe;
+  int side = 0;  // which end the last trial moved
   for (int i = 0; i < kMostEvaluations && !enough(bracket); ++i) {
     double share = safe_weight / (safe_weight - unsafe_weight);
     if (!std::isfinite(share) || i % 8 == 7) share = 0.5;
-    share = std::clamp(share, 0.001, 0.999);
+    const double margin = std::min(0.5, least(bracket) / bracket.width());
+    share = std::clamp(share, margin, 1.0 - margin);
     const double trial = bracket.safe + share * (bracket.unsafe - bracket.safe);
     const double value = excess_at(trial);
     if (value <= 0.0) {
       bracket.safe = trial;
-      bracket.excess_safe = safe_weight = value;
-      unsafe_weight /= 2.0;
+      safe_weight = value;
+      if (side == 1) unsafe_weight /= 2.0;
+      side = 1;
     } else {
       bracket.unsafe = trial;
-      bracket.excess_unsafe = unsafe_weight = value;
-      safe_weight /= 2.0;
+      unsafe_weight = value;
+      if (side == -1) safe_weight /= 2.0;
+      side = -1;
     }
   }
   return bracket.safe;
 }
 
-bool close_enough(const Bracket& bracket) { return bracket.width() <= kRelativeTolerance; }
+double shrink(const Bracket& bracket, const std::function<double(double)>& excess_at) {
+  return shrink(
+      bracket, excess_at, [](const Bracket&) { return 0.9 * kRelativeTolerance; },
+      [](const Bracket& b) { return b.width() <= kRelativeTolerance; });
+}
 
 // `value` to six digits, away from zero or toward it.
 double round_to_six_digits(double value, bool up) {
@@ -84,9 +94,8 @@ double round_to_six_digits(double value, bool up) {
 
 // Steps outward by factors of 2 from `start` in the direction `step` (+1 or -1) in log2 until the
 // predicate changes, or the limit is passed.
-template <class Excess>
-bool find_bracket(const Excess& excess_at, double start, double low, double high, bool safe_above,
-                  Bracket& bracket) {
+bool find_bracket(const std::function<double(double)>& excess_at, double start, double low,
+                  double high, bool safe_above, Bracket& bracket) {
   const double log2 = std::log(2.0);
   double here = start;
   double value = excess_at(here);
@@ -168,7 +177,7 @@ double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTar
   if (!found && !safe(kLargestNoise)) {
     throw unreachable(target, "noise multiplier " + number_text(kLargestNoise));
   }
-  double noise = found ? std::exp(shrink(bracket, excess_at, close_enough)) : kSmallestNoise;
+  double noise = found ? std::exp(shrink(bracket, excess_at)) : kSmallestNoise;
   noise = round_to_six_digits(noise, true);
   // delta(epsilon) and epsilon(delta) may round differently: the answer satisfies the latter.
   for (double step = 1e-6; !safe(noise); step *= 2.0) {
@@ -208,7 +217,8 @@ int64_t calibrate_steps(const Accountant& accountant, const PrivacyTarget& targe
   const auto neighbours = [&](const Bracket& b) {
     return steps_at(b.unsafe) - steps_at(b.safe) <= 1;
   };
-  int64_t steps = steps_at(shrink(bracket, excess_at, neighbours));
+  const auto one_step = [&](const Bracket& b) { return 1.01 / std::exp(b.safe); };
+  int64_t steps = steps_at(shrink(bracket, excess_at, one_step, neighbours));
   for (int64_t back = 1; !safe(steps); back *= 2) steps = std::max<int64_t>(steps - back, 0);
   return steps;
 }
@@ -227,7 +237,7 @@ double calibrate_sample_rate(const Accountant& accountant, const PrivacyTarget& 
   };
   Bracket bracket;
   if (!find_bracket(excess_at, 0.0, std::log(kSmallestRate), 0.0, false, bracket)) return 0.0;
-  double rate = round_to_six_digits(std::exp(shrink(bracket, excess_at, close_enough)), false);
+  double rate = round_to_six_digits(std::exp(shrink(bracket, excess_at)), false);
   for (double step = 1e-6; !safe(rate); step *= 2.0) {
     if (rate < kSmallestRate) return 0.0;
     rate = round_to_six_digits(rate / (1.0 + step), false);

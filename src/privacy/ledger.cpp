@@ -58,10 +58,18 @@ bool is_whole_line(std::string_view text) {
   }
 }
 
+std::string text_of(const std::string& path) {
+  try {
+    return read_file(path, kLargestLedger);
+  } catch (const Error& problem) {
+    throw InputError(problem.what());
+  }
+}
+
 // Leaves the file with whole lines only. A tail that only lacks its line feed counts: it may have
 // been followed by its release.
 std::string mended_text(const std::string& path) {
-  std::string text = read_file(path, kLargestLedger);
+  std::string text = text_of(path);
   const auto [whole, tail] = split_tail(text);
   if (tail.empty()) return text;
   std::string mended(whole);
@@ -120,7 +128,7 @@ std::string to_string(Unit unit) { return unit == Unit::example ? "example" : "c
 
 PrivacyLedger PrivacyLedger::open(const std::string& path) {
   PrivacyLedger ledger;
-  if (std::filesystem::exists(path)) {
+  if (std::filesystem::is_regular_file(path)) {
     const std::string text = mended_text(path);
     ledger = parse(text, path);
     if (text.size() != std::filesystem::file_size(path)) write_file_atomically(path, text);
@@ -194,7 +202,7 @@ LedgerHead PrivacyLedger::head() const {
 
 PrivacyLedger PrivacyLedger::read(const std::string& path,
                                   const std::optional<LedgerHead>& expected) {
-  return parse(read_file(path, kLargestLedger), path, expected);
+  return parse(text_of(path), path, expected);
 }
 
 PrivacyLedger PrivacyLedger::parse(std::string_view text, const std::string& source,
