@@ -1,0 +1,53 @@
+#include "privacy/numeric.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace starling {
+namespace {
+
+constexpr double kInvSqrtPi = 0.56418958354775628695;
+
+// Continued fraction of erfc (Abramowitz and Stegun 7.1.14), evaluated from its tail.
+double erfcx_fraction(double x) {
+  const int terms = static_cast<int>(12.0 + 600.0 / (x * x));
+  double tail = x;
+  for (int k = terms; k >= 1; --k) tail = x + 0.5 * k / tail;
+  return kInvSqrtPi / tail;
+}
+
+// x^2 to twice the working precision, so that e^(x^2) keeps its last digits.
+double exp_square(double x) {
+  const double square = x * x;
+  return std::exp(square) * (1.0 + std::fma(x, x, -square));
+}
+
+}  // namespace
+
+double log_add_exp(double a, double b) {
+  const double high = std::max(a, b);
+  const double low = std::min(a, b);
+  if (std::isinf(high)) return high;
+  return high + std::log1p(std::exp(low - high));
+}
+
+double log_expm1(double x) {
+  return x > 30.0 ? x + std::log1p(-std::exp(-x)) : std::log(std::expm1(x));
+}
+
+double log1p_expm1_over(double x, double q) {
+  if (q == 1.0) return x;
+  if (x > 30.0) return log_add_exp(log_expm1(x) - std::log(q), 0.0);
+  return std::log1p(std::expm1(x) / q);
+}
+
+double erfcx(double x) { return x < 4.0 ? exp_square(x) * std::erfc(x) : erfcx_fraction(x); }
+
+double log_normal_cdf(double x) {
+  const double y = -x * std::numbers::sqrt2 / 2.0;
+  if (x > 0.0) return std::log1p(-0.5 * std::erfc(-y));
+  return y < 4.0 ? std::log(0.5 * std::erfc(y)) : std::log(0.5 * erfcx(y)) - y * y;
+}
+
+}  // namespace starling
