@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,12 +46,31 @@ std::shared_ptr<Model> as_model(Holder module) {
   return std::make_shared<ModelAdapter<Holder>>(std::move(module));
 }
 
-// `description`: {"layers": [...]}; `source` names the file in errors. `input_shape` is that of one
-// example. The model is built and run once on zeros: a layer that does not fit is named by its
-// JSON pointer. Errors: InputError.
+// `description`: {"name", "description", "layers": [{"kind": "conv2d", ...}, ...]}; kinds and
+// options have torch::nn's names and defaults (models/README.md lists them). `source` names the
+// file and `pointer` the description's place in it, for errors. `input_shape` is that of one
+// example.
+//
+// Input sizes that are left out are inferred by running the layers, one after the other, on two
+// examples of zeros; out_features of the last linear layer defaults to `classes`. The model is
+// built once at this call, so that wrong input is found here. Errors: InputError naming the JSON
+// pointer of the layer, the shape that reached it and what LibTorch says, or that the output is not
+// [batch, classes].
+//
+// Parameters are named as in a PyTorch nn.Sequential, "0.weight"; a layer's "name" takes the place
+// of its position. Initial weights come from LibTorch's default generator, so that
+// torch::manual_seed before the factory's call decides them; this function leaves the generator as
+// it was.
 ModelFactory model_from_json(const Json& description, const std::string& source,
-                             const std::vector<int64_t>& input_shape, int64_t classes);
+                             const std::vector<int64_t>& input_shape, int64_t classes,
+                             const std::string& pointer = "");
 
+// Parameters only, frozen ones included.
 int64_t parameter_count(const torch::nn::Module& module);
+
+// Takes parameters out of training (requires_grad becomes false): each name is a parameter's
+// ("0.weight") or a module's ("0", "3.layers"). Errors: Error where a name matches nothing, with
+// the nearest one, or where nothing is left to train.
+void freeze(torch::nn::Module& module, std::span<const std::string> names);
 
 }  // namespace starling
