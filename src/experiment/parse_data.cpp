@@ -27,11 +27,11 @@ PartitionSpec read_kind(JsonObject& object) {
                                 .alpha = object.number("alpha", kPositive),
                                 .min_size = object.integer("min_size", 1, kMany, 10)};
     case Kind::shards:
-      return ShardPartition{.clients = clients(object),
-                            .shards_per_client = object.integer("shards_per_client", 1, kMany, 2)};
+      return ShardsPartition{.clients = clients(object),
+                             .shards_per_client = object.integer("shards_per_client", 1, kMany, 2)};
     case Kind::labels:
-      return LabelPartition{.clients = clients(object),
-                            .labels_per_client = object.integer("labels_per_client", 1, kMany)};
+      return LabelsPartition{.clients = clients(object),
+                             .labels_per_client = object.integer("labels_per_client", 1, kMany)};
     case Kind::quantity:
       return QuantityPartition{.clients = clients(object),
                                .law = object.choice("law", kQuantityLaws)};

@@ -27,11 +27,11 @@ struct Writer {
                    {"alpha", p.alpha},
                    {"min_size", p.min_size}});
   }
-  Json operator()(const ShardPartition& p) const {
+  Json operator()(const ShardsPartition& p) const {
     return object(
         {{"kind", "shards"}, {"clients", p.clients}, {"shards_per_client", p.shards_per_client}});
   }
-  Json operator()(const LabelPartition& p) const {
+  Json operator()(const LabelsPartition& p) const {
     return object(
         {{"kind", "labels"}, {"clients", p.clients}, {"labels_per_client", p.labels_per_client}});
   }
