@@ -27,7 +27,7 @@ endfunction()
 # starling_library(core SOURCES a.cpp LINKS x y): target starling_core, alias starling::core,
 # installed and exported with include/starling/<name>, or <HEADERS> where that folder is another's.
 function(starling_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADERS" "SOURCES;LINKS;PRIVATE_LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH" "HEADERS" "SOURCES;LINKS;PRIVATE_LINKS")
   if(NOT arg_HEADERS)
     set(arg_HEADERS ${name})
   endif()
@@ -40,7 +40,12 @@ function(starling_library name)
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(starling_${name} PUBLIC ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
   starling_compile_options(starling_${name})
-  install(TARGETS starling_${name} EXPORT starlingTargets
+  set(export starlingTargets)
+  if(arg_TORCH)
+    target_link_libraries(starling_${name} PUBLIC torch)
+    set(export starlingTorchTargets)
+  endif()
+  install(TARGETS starling_${name} EXPORT ${export}
           ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/starling/${arg_HEADERS}
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/starling)

@@ -1,7 +1,7 @@
 #pragma once
-// What a federation will do, decided before it trains: who takes part in which round, how many steps
-// each client takes, how much noise it needs, and what that will have cost at the end. `starling
-// check` prints it; `run` carries it out and does nothing else.
+// What a federation will do, decided before it trains: who takes part in which round, how many
+// steps each client takes, how much noise it needs, and what that will have cost at the end.
+// `starling check` prints it; `run` carries it out and does nothing else.
 
 #include <cstdint>
 #include <map>

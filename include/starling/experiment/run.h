@@ -1,0 +1,64 @@
+#pragma once
+// Carries out an experiment: loads and deals out the data, builds the model, decides the plan, then
+// trains round by round, writes the run folder, and returns the record.
+//
+// Run folder: experiment.json (as resolved), rounds.csv, timings.csv, ledger.jsonl (under privacy),
+// model.safetensors, run.json, report.html, log.txt. rounds.csv, model and ledger hold no time: two
+// runs of one file compare byte for byte, without privacy or under insecure_seed.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "starling/data/dataset.h"
+#include "starling/experiment/experiment.h"
+#include "starling/experiment/plan.h"
+#include "starling/nn/model.h"
+#include "starling/nn/state.h"
+#include "starling/report/record.h"
+#include "starling/train/trainer.h"
+
+namespace starling {
+
+struct RoundProgress {
+  RoundRecord round;
+  int64_t rounds_planned = 0;
+  double seconds = 0.0;       // since training began
+  double seconds_left = 0.0;  // at the present pace
+};
+
+struct RunOptions {
+  std::string source = "experiment";  // opens error messages
+  std::string data_folder;            // looked into first; empty: STARLING_DATA, then datasets/
+  std::string out;                    // the run folder; empty: <output.folder>/<name>-<time>
+  std::string key_file;               // where the secret key is kept while the run lasts; empty:
+                                      // the user's state folder
+  int64_t workers = 0;                // clients trained side by side; 0: one a core. Results do not
+                                      // depend on it.
+  std::function<void(const RunRecord&, const std::string& folder)> on_start;
+  std::function<void(const RoundProgress&)> on_round;
+};
+
+// Everything a run needs, before its first step.
+struct Federation {
+  std::vector<Examples> clients;  // by client id
+  Examples test;                  // declared public
+  ModelFactory factory;           // makes models with the initial weights and frozen layers
+  StateDict initial;
+  int64_t parameters = 0;  // trainable
+  int64_t train_examples = 0;
+  std::string data_hash;  // SHA-256 of all examples
+  FederationPlan plan;
+};
+
+// Errors: InputError where file, data, model and plan do not fit together.
+Federation set_up(const Experiment& experiment, const RunOptions& options);
+
+struct RunResult {
+  RunRecord record;
+  std::string folder;
+};
+RunResult run(const Experiment& experiment, const RunOptions& options);
+
+}  // namespace starling

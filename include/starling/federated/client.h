@@ -1,0 +1,54 @@
+#pragma once
+// One participant: its own examples, and what it does with the global model in a round.
+
+#include <cstdint>
+#include <optional>
+
+#include "starling/nn/per_example.h"
+#include "starling/nn/state.h"
+#include "starling/privacy/ledger.h"
+#include "starling/privacy/plan.h"
+#include "starling/train/trainer.h"
+
+namespace starling {
+
+// What a client sends to the server. `metrics` stays behind: it is for the private log.
+struct ClientUpdate {
+  int64_t client = -1;
+  int64_t examples = 0;  // declared public at example level under zero_out
+  StateDict state;       // the client's model after local training
+  LocalMetrics metrics;
+};
+
+// Example-level privacy of one round: the plan, and the line that counts it.
+struct ExampleLevel {
+  DpSgdPlan plan;
+  LedgerEntry recorded;
+  Clipping::Kind clipping = Clipping::Kind::flat;
+};
+
+// One client's work in one round.
+struct ClientTask {
+  int64_t round = 0;
+  LocalPlan local;
+  RandomKey key;  // decides batches and noise; secret under DP
+  std::optional<ExampleLevel> privacy;
+};
+
+class Client {
+ public:
+  Client(int64_t id, Examples data);
+
+  int64_t id() const { return id_; }
+  int64_t size() const { return data_.size(); }
+  const Examples& data() const { return data_; }
+
+  // Loads `global` into the model, trains, and returns the result. The model is scratch space.
+  ClientUpdate train(Model& model, const StateDict& global, const ClientTask& task) const;
+
+ private:
+  int64_t id_;
+  Examples data_;
+};
+
+}  // namespace starling

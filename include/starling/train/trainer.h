@@ -1,0 +1,75 @@
+#pragma once
+// Local training of a classifier: one loop for plain and for private training.
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "starling/nn/model.h"
+#include "starling/nn/per_example.h"
+#include "starling/privacy/ledger.h"
+#include "starling/privacy/plan.h"
+#include "starling/train/batches.h"
+#include "starling/train/optimizer_spec.h"
+
+namespace starling {
+
+struct Examples {
+  torch::Tensor features;  // [n, ...] float
+  torch::Tensor labels;    // [n] int64
+
+  int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
+  Examples at(const std::vector<int64_t>& indices) const;
+};
+
+// What a client does in one round, apart from privacy.
+struct LocalPlan {
+  int64_t steps = 1;
+  SamplingKind sampling = SamplingKind::shuffle;
+  int64_t batch_size = 32;
+  double sample_rate = 1.0;  // poisson
+  OptimizerSpec optimizer;
+  double learning_rate_factor = 1.0;  // of the schedule, this round
+  int64_t physical_batch = 256;  // private training: examples a backward pass, at most; changes
+                                 // memory and speed, not the result beyond rounding
+};
+
+// Private values in a DP run: they may only reach the private log.
+struct LocalMetrics {
+  int64_t steps = 0;
+  int64_t examples = 0;    // example visits
+  double loss_sum = 0.0;   // over the visits
+  int64_t clipped = 0;     // visits whose gradient norm was above the bound
+  int64_t non_finite = 0;  // visits that contributed zero
+
+  LocalMetrics& operator+=(const LocalMetrics& other);
+};
+
+// [B] cross-entropy of logits [B, classes] against labels [B].
+torch::Tensor example_losses(Model& model, const Examples& batch);
+
+// Plain training: the mean loss of each batch; an empty batch is skipped. Leaves the result in the
+// model, which is in training mode afterwards.
+LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
+                   const StreamOwner& owner);
+
+// DP-SGD: batches, clip, noise and divisor come from `privacy`; `plan` decides the steps, the inner
+// optimizer and its rate. `recorded` is the ledger's line of this round, durable before the call.
+LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan& plan,
+                             const DpSgdPlan& privacy, const LedgerEntry& recorded,
+                             Clipping::Kind clipping, const StreamOwner& owner);
+
+struct Evaluation {
+  int64_t correct = 0;
+  int64_t examples = 0;
+  double loss_sum = 0.0;
+
+  double accuracy() const;  // [0, 1]; 0 for no examples
+  double loss() const;      // mean cross-entropy, nats
+  Evaluation& operator+=(const Evaluation& other);
+};
+// In evaluation mode and without gradients; leaves the model in evaluation mode.
+Evaluation evaluate(Model& model, const Examples& data, int64_t batch_size);
+
+}  // namespace starling

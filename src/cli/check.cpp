@@ -1,0 +1,107 @@
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <map>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "starling/experiment/experiment.h"
+#include "starling/experiment/run.h"
+#include "starling/privacy/event_json.h"
+
+namespace starling::cli {
+namespace {
+
+constexpr size_t kClientsShown = 20;
+
+cxxopts::Options options() {
+  cxxopts::Options options("starling check",
+                           "Validates an experiment and prints its plan; trains nothing.");
+  options.positional_help("EXPERIMENT.json");
+  options.add_options()                                          //
+      ("file", "the experiment", cxxopts::value<std::string>())  //
+      ("set", "override one value: --set /json/pointer=value; may be repeated",
+       cxxopts::value<std::vector<std::string>>(), "/POINTER=VALUE")  //
+      ("data", "where data sets lie; default STARLING_DATA, then datasets/",
+       cxxopts::value<std::string>()->default_value(""), "DIR")                //
+      ("resolved", "print the experiment with every default filled, as JSON")  //
+      ("h,help", "this text");
+  options.parse_positional({"file"});
+  return options;
+}
+
+void print_clients(const std::vector<ClientPlan>& clients) {
+  std::printf("  %6s  %8s  %11s  %6s", "client", "examples", "steps/round", "rounds");
+  const bool is_private = !clients.empty() && clients.front().privacy.has_value();
+  if (is_private) std::printf("  %11s  %10s  %8s", "sample rate", "noise mult", "epsilon");
+  std::printf("\n");
+  for (size_t i = 0; i < std::min(clients.size(), kClientsShown); ++i) {
+    const auto& client = clients[i];
+    std::printf("  %6ld  %8ld  %11ld  %6ld", static_cast<long>(client.client),
+                static_cast<long>(client.examples), static_cast<long>(client.steps),
+                static_cast<long>(client.rounds));
+    if (client.privacy)
+      std::printf("  %11.5g  %10.5g  %8.4f", client.privacy->sample_rate,
+                  client.privacy->noise_multiplier, client.epsilon);
+    std::printf("\n");
+  }
+  if (clients.size() > kClientsShown)
+    std::printf("  ... and %zu more\n", clients.size() - kClientsShown);
+}
+
+void print_privacy(const Experiment& experiment, const FederationPlan& plan) {
+  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
+  if (privacy == nullptr) {
+    std::printf("privacy    NO DP GUARANTEE: privacy.unit is \"none\"\n");
+    return;
+  }
+  std::printf("privacy    %sepsilon %s at delta %s for one example (%s), by the %s accountant\n",
+              privacy->insecure_seed ? "INSECURE SEED: NO DP GUARANTEE; accounted " : "",
+              number_text(plan.epsilon).c_str(), number_text(plan.delta).c_str(),
+              to_string(privacy->relation).c_str(), privacy->accountant.c_str());
+  if (privacy->epsilon)
+    std::printf("           target epsilon %s: the noise is calibrated to it\n",
+                number_text(*privacy->epsilon).c_str());
+}
+
+void print_plan(const Experiment& experiment, const Federation& federation) {
+  const auto& plan = federation.plan;
+  std::printf("experiment %s\n", experiment.name.c_str());
+  std::printf("data       %s: %ld training and %ld test examples\n",
+              experiment.dataset.name.c_str(), static_cast<long>(federation.train_examples),
+              static_cast<long>(federation.test.size()));
+  std::printf("model      %ld trainable parameters\n", static_cast<long>(federation.parameters));
+  std::printf("rounds     %zu of %ld\n", plan.schedule.size(),
+              static_cast<long>(experiment.rounds));
+  print_privacy(experiment, plan);
+  std::printf("clients    %zu\n", plan.clients.size());
+  print_clients(plan.clients);
+}
+
+}  // namespace
+
+int check_command(int argc, char** argv) {
+  auto known = options();
+  const auto given = parse(known, argc, argv);
+  if (given.count("help") != 0) {
+    std::cout << known.help();
+    return 0;
+  }
+  if (given.count("file") == 0) throw InputError("starling check needs an experiment file");
+  const auto file = given["file"].as<std::string>();
+  const auto overrides = given.count("set") != 0 ? given["set"].as<std::vector<std::string>>()
+                                                 : std::vector<std::string>{};
+  const Experiment experiment = load_experiment(file, overrides);
+  RunOptions run_options;
+  run_options.source = file;
+  run_options.data_folder = given["data"].as<std::string>();
+  const Federation federation = set_up(experiment, run_options);
+  if (given.count("resolved") != 0) {
+    std::cout << to_json(experiment).dump(2) << "\n";
+    return 0;
+  }
+  print_plan(experiment, federation);
+  return 0;
+}
+
+}  // namespace starling::cli

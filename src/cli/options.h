@@ -1,0 +1,20 @@
+#pragma once
+#include <cxxopts.hpp>
+
+#include <string>
+
+#include "starling/core/error.h"
+
+namespace starling::cli {
+
+// As cxxopts parses, with its complaints as InputError that name the help.
+inline cxxopts::ParseResult parse(cxxopts::Options& options, int argc, char** argv) {
+  try {
+    return options.parse(argc, argv);
+  } catch (const cxxopts::exceptions::exception& problem) {
+    throw InputError(std::string(problem.what()) + "; " + options.program() +
+                     " --help lists what there is");
+  }
+}
+
+}  // namespace starling::cli

@@ -1,0 +1,96 @@
+#include "cli/progress.h"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <ostream>
+
+#include "starling/report/report.h"
+
+namespace starling::cli {
+namespace {
+
+constexpr int kBarWidth = 24;
+
+template <class... Values>
+std::string format(const char* pattern, Values... values) {
+  char text[160];
+  std::snprintf(text, sizeof text, pattern, values...);
+  return text;
+}
+
+std::string bar(int64_t done, int64_t all) {
+  const auto filled = static_cast<int>(kBarWidth * done / std::max<int64_t>(all, 1));
+  std::string text;
+  for (int i = 0; i < kBarWidth; ++i) text += i < filled ? "█" : "░";
+  return text;
+}
+
+// Upward, so that what is printed is never below what holds.
+std::string epsilon_text(double epsilon) {
+  return std::isinf(epsilon) ? "inf" : format("%.3f", std::ceil(epsilon * 1000) / 1000);
+}
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<int64_t>(std::llround(seconds));
+  if (whole < 120) return format("%ld s", static_cast<long>(whole));
+  return format("%ld min %02ld s", static_cast<long>(whole / 60), static_cast<long>(whole % 60));
+}
+
+std::string facts(const RoundRecord& round) {
+  std::string text;
+  if (round.accuracy)
+    text += format("  accuracy %6.2f %%  loss %.4f", 100 * *round.accuracy, *round.loss);
+  if (round.epsilon) text += "  epsilon " + epsilon_text(*round.epsilon);
+  return text;
+}
+
+bool wants_colour() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return isatty(STDOUT_FILENO) && (no_color == nullptr || *no_color == '\0');
+}
+
+}  // namespace
+
+Progress::Progress(std::ostream& out, bool quiet)
+    : out_(out), quiet_(quiet), live_(isatty(STDOUT_FILENO)), colour_(wants_colour()) {}
+
+void Progress::start(const RunRecord& record, const std::string& folder) {
+  if (quiet_) return;
+  out_ << record.name << ": " << record.train_examples << " examples, model of "
+       << record.parameters << " parameters, " << record.rounds_planned << " rounds\n"
+       << "run folder " << folder << "\n"
+       << std::flush;
+}
+
+void Progress::round(const RoundProgress& progress) {
+  if (quiet_) return;
+  const auto& round = progress.round;
+  const std::string counter = format("round %ld/%ld", static_cast<long>(round.round),
+                                     static_cast<long>(progress.rounds_planned));
+  if (!live_) {
+    out_ << counter << facts(round) << "\n" << std::flush;
+    return;
+  }
+  const std::string left =
+      round.round < progress.rounds_planned ? "  " + duration(progress.seconds_left) + " left" : "";
+  const std::string shown = bar(round.round, progress.rounds_planned);
+  out_ << "\r\033[K" << (colour_ ? "\033[36m" + shown + "\033[0m" : shown) << " " << counter
+       << facts(round) << left << (left.empty() ? "\n" : "") << std::flush;
+}
+
+void Progress::finish(const RunResult& result) {
+  if (quiet_) return;
+  const auto& record = result.record;
+  out_ << "\n";
+  if (!record.rounds.empty() && record.rounds.back().accuracy)
+    out_ << format("Test accuracy %.2f %%", 100 * *record.rounds.back().accuracy) << " after "
+         << record.rounds.size() << " rounds in " << duration(record.seconds) << ".\n";
+  if (record.status != "complete") out_ << "The run " << record.status << ".\n";
+  out_ << privacy_claim(record) << "\n"
+       << "Report: " << result.folder << "/report.html\n";
+}
+
+}  // namespace starling::cli

@@ -1,0 +1,33 @@
+#include "experiment/fingerprint.h"
+
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include "starling/core/hash.h"
+#include "starling/core/random.h"
+
+namespace starling::experiment {
+
+Environment environment_of(int64_t workers) {
+  return {{"starling", STARLING_VERSION},
+          {"libtorch", TORCH_VERSION},
+          {"cpu", at::get_cpu_capability()},
+          {"binary", sha256_of_file("/proc/self/exe")},
+          {"workers", std::to_string(workers)}};
+}
+
+std::string config_hash(const Json& resolved, const std::string& data_hash,
+                        const Environment& environment) {
+  Json all = Json::object({{"experiment", resolved}, {"data", data_hash}});
+  for (const auto& [name, value] : environment)
+    if (name != "workers") all[name] = value;
+  return sha256_hex(all.dump());
+}
+
+std::string run_id(const Experiment& experiment, const std::string& config) {
+  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
+  const bool repeatable = privacy == nullptr || privacy->insecure_seed.has_value();
+  return sha256_hex(repeatable ? config : RandomKey::from_system().to_hex()).substr(0, 16);
+}
+
+}  // namespace starling::experiment

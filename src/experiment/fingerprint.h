@@ -1,0 +1,23 @@
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "starling/core/json.h"
+#include "starling/experiment/experiment.h"
+
+namespace starling::experiment {
+
+// What a run's bytes depend on besides file, data and keys: bitwise identity is promised where
+// these are equal ("workers" excepted).
+using Environment = std::vector<std::pair<std::string, std::string>>;
+Environment environment_of(int64_t workers);
+
+// SHA-256 of what decides the released bytes, apart from the random stream.
+std::string config_hash(const Json& resolved, const std::string& data_hash,
+                        const Environment& environment);
+
+// Runs that are repeatable have repeatable ids, so that their ledgers compare byte for byte.
+std::string run_id(const Experiment& experiment, const std::string& config);
+
+}  // namespace starling::experiment

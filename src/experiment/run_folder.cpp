@@ -1,0 +1,88 @@
+#include "experiment/run_folder.h"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+
+#include "starling/core/error.h"
+#include "starling/report/report.h"
+
+namespace starling::experiment {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string time_text(const char* format) {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), format, &utc);
+  return text.data();
+}
+
+std::string new_folder(const std::string& parent, const std::string& name) {
+  const std::string base = parent + "/" + name + "-" + time_text("%Y%m%d-%H%M%S");
+  std::string folder = base;
+  for (int i = 2; fs::exists(folder); ++i) folder = base + "-" + std::to_string(i);
+  return folder;
+}
+
+// Shortest text that reads back as the same number.
+std::string cell(double value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+}
+std::string cell(const std::optional<double>& value) { return value ? cell(*value) : ""; }
+
+}  // namespace
+
+std::string utc_now() { return time_text("%Y-%m-%dT%H:%M:%SZ"); }
+
+RunFolder::RunFolder(const std::string& out, const std::string& parent, const std::string& name)
+    : folder_(out.empty() ? new_folder(parent, name) : out) {
+  if (fs::exists(folder_) && (!fs::is_directory(folder_) || !fs::is_empty(folder_)))
+    throw InputError("--out " + folder_, "holds files already; name a new folder");
+  fs::create_directories(folder_);
+}
+
+void RunFolder::write_experiment(const Json& resolved) const {
+  write_file_atomically(path("experiment.json"), resolved.dump(2) + "\n");
+}
+
+DurableFile& RunFolder::csv(std::unique_ptr<DurableFile>& file, const std::string& name,
+                            const std::string& header, unsigned mode) {
+  if (!file) {
+    write_file_atomically(path(name), header + "\n", mode);
+    file = std::make_unique<DurableFile>(path(name));
+  }
+  return *file;
+}
+
+void RunFolder::append_round(const RoundRecord& round, double seconds) {
+  const std::string number = std::to_string(round.round);
+  csv(rounds_, "rounds.csv", "round,clients,learning_rate,test_accuracy,test_loss,epsilon")
+      .append(number + "," + std::to_string(round.clients) + "," + cell(round.learning_rate) + "," +
+              cell(round.accuracy) + "," + cell(round.loss) + "," + cell(round.epsilon) + "\n");
+  csv(timings_, "timings.csv", "round,seconds").append(number + "," + cell(seconds) + "\n");
+}
+
+void RunFolder::append_training(int64_t round, const LocalMetrics& metrics, bool is_private) {
+  const double loss =
+      metrics.examples == 0 ? 0.0 : metrics.loss_sum / static_cast<double>(metrics.examples);
+  csv(training_, is_private ? "private.csv" : "training.csv",
+      "round,steps,examples,train_loss,clipped,non_finite", is_private ? 0600 : 0644)
+      .append(std::to_string(round) + "," + std::to_string(metrics.steps) + "," +
+              std::to_string(metrics.examples) + "," + cell(loss) + "," +
+              std::to_string(metrics.clipped) + "," + std::to_string(metrics.non_finite) + "\n");
+}
+
+void RunFolder::finish(const RunRecord& record, const StateDict& model) const {
+  save_state(model, path("model.safetensors"));
+  write_file_atomically(path("run.json"), to_json(record).dump(2) + "\n");
+  write_file_atomically(path("report.html"), report_html(record));
+}
+
+}  // namespace starling::experiment

@@ -1,0 +1,41 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "starling/core/files.h"
+#include "starling/core/json.h"
+#include "starling/nn/state.h"
+#include "starling/report/record.h"
+#include "starling/train/trainer.h"
+
+namespace starling::experiment {
+
+// The folder that a run writes, and the files in it.
+class RunFolder {
+ public:
+  // `out`, or a new `<parent>/<name>-<time>`. Errors: InputError where `out` holds files already.
+  RunFolder(const std::string& out, const std::string& parent, const std::string& name);
+
+  std::string path(const std::string& file) const { return folder_ + "/" + file; }
+  const std::string& folder() const { return folder_; }
+
+  void write_experiment(const Json& resolved) const;
+  void append_round(const RoundRecord& round, double seconds);
+  // Training metrics: private in a DP run, and then readable by the owner alone.
+  void append_training(int64_t round, const LocalMetrics& metrics, bool is_private);
+  void finish(const RunRecord& record, const StateDict& model) const;
+
+ private:
+  DurableFile& csv(std::unique_ptr<DurableFile>& file, const std::string& name,
+                   const std::string& header, unsigned mode = 0644);
+
+  std::string folder_;
+  std::unique_ptr<DurableFile> rounds_;
+  std::unique_ptr<DurableFile> timings_;
+  std::unique_ptr<DurableFile> training_;
+};
+
+// The time as 2024-05-31T12:00:00Z.
+std::string utc_now();
+
+}  // namespace starling::experiment

@@ -1,0 +1,183 @@
+#include "starling/train/dp_optimizer.h"
+
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/instancenorm.h>
+#include <torch/optim/optimizer.h>
+
+#include <algorithm>
+
+#include "starling/core/error.h"
+#include "starling/privacy/event_json.h"
+
+namespace starling {
+namespace {
+
+NamedParameters trainable(torch::nn::Module& module, const torch::optim::Optimizer& inner) {
+  NamedParameters named;
+  for (const auto& item : module.named_parameters())
+    if (item.value().requires_grad()) named.emplace_back(item.key(), item.value());
+  for (const auto& group : inner.param_groups()) {
+    for (const auto& parameter : group.params()) {
+      if (!parameter.requires_grad()) continue;
+      const bool known = std::any_of(named.begin(), named.end(), [&](const auto& item) {
+        return item.second.is_same(parameter);
+      });
+      if (!known)
+        throw Error(
+            "the optimizer holds a trainable parameter that is not the module's; its "
+            "gradient would be neither clipped nor noised");
+    }
+  }
+  if (named.empty()) throw Error("the module has no trainable parameter");
+  return named;
+}
+
+std::vector<torch::Tensor> tensors_of(const NamedParameters& named) {
+  std::vector<torch::Tensor> tensors;
+  for (const auto& item : named) tensors.push_back(item.second);
+  return tensors;
+}
+
+void check(const DpSgdPlan& plan) {
+  plan.validate();
+  if (!(plan.noise_multiplier > 0))
+    throw InputError("noise_multiplier", "must be above 0: without noise there is no privacy");
+}
+
+Clipping clipping_of(const DpSgdPlan& plan) {
+  Clipping clipping;
+  clipping.norm = plan.clip_norm;
+  return clipping;
+}
+
+void add_noise(torch::Tensor gradient, RandomStream& stream, double deviation, double scale) {
+  TORCH_CHECK(gradient.is_contiguous(), "clipped sums are contiguous");
+  auto values = gradient.device().is_cpu() ? gradient : gradient.cpu();
+  const auto count = static_cast<size_t>(values.numel());
+  if (values.scalar_type() == torch::kFloat) {
+    stream.add_normal(std::span(values.data_ptr<float>(), count), deviation, scale);
+  } else if (values.scalar_type() == torch::kDouble) {
+    stream.add_normal(std::span(values.data_ptr<double>(), count), deviation, scale);
+  } else {
+    throw Error("noise needs float32 or float64 parameters");
+  }
+  if (!gradient.device().is_cpu()) gradient.copy_(values);
+}
+
+template <class Norm>
+bool keeps_statistics(const torch::nn::Module& module) {
+  const auto* norm = module.as<Norm>();
+  return norm != nullptr && norm->options.track_running_stats();
+}
+
+template <class Norm>
+bool is_a(const torch::nn::Module& module) {
+  return module.as<Norm>() != nullptr;
+}
+
+bool mixes_examples(const torch::nn::Module& module) {
+  namespace nn = torch::nn;
+  const bool batch_norm = is_a<nn::BatchNorm1dImpl>(module) || is_a<nn::BatchNorm2dImpl>(module) ||
+                          is_a<nn::BatchNorm3dImpl>(module);
+  return batch_norm || keeps_statistics<nn::InstanceNorm1dImpl>(module) ||
+         keeps_statistics<nn::InstanceNorm2dImpl>(module) ||
+         keeps_statistics<nn::InstanceNorm3dImpl>(module);
+}
+
+}  // namespace
+
+void refuse_cross_example_layers(torch::nn::Module& module) {
+  for (const auto& item : module.named_modules("model")) {
+    if (mixes_examples(*item.value()))
+      throw Error(item.key() + " (" + item.value()->name() +
+                  ") mixes examples or keeps their statistics, so that clipping one example does "
+                  "not bound its influence; use group_norm instead");
+  }
+}
+
+DpOptimizer::DpOptimizer(torch::nn::Module& module, torch::optim::Optimizer& inner,
+                         const DpSgdPlan& plan, PrivacyLedger& ledger, const RandomKey& key)
+    : inner_(inner),
+      plan_(plan),
+      clipping_(clipping_of(plan)),
+      owner_{key},
+      ledger_(&ledger),
+      parameters_(tensors_of(trainable(module, inner))),
+      gradients_(trainable(module, inner)) {
+  check(plan);
+  refuse_cross_example_layers(module);
+}
+
+DpOptimizer::DpOptimizer(torch::nn::Module& module, torch::optim::Optimizer& inner,
+                         const DpSgdPlan& plan, const LedgerEntry& recorded, int64_t steps,
+                         const StreamOwner& owner)
+    : inner_(inner),
+      plan_(plan),
+      clipping_(clipping_of(plan)),
+      owner_(owner),
+      allowed_steps_(steps),
+      parameters_(tensors_of(trainable(module, inner))),
+      gradients_(trainable(module, inner)) {
+  check(plan);
+  refuse_cross_example_layers(module);
+  const LedgerEntry expected = ledger_entry(plan, steps, owner.client, owner.round);
+  if (to_json(recorded.event) != to_json(expected.event) || recorded.count != expected.count ||
+      recorded.relation != expected.relation || recorded.client != expected.client ||
+      recorded.round != expected.round)
+    throw Error("the ledger's line of client " + std::to_string(owner.client) + ", round " +
+                std::to_string(owner.round) + " does not count the plan's steps");
+}
+
+LedgerEntry ledger_entry(const DpSgdPlan& plan, int64_t steps, int64_t client, int64_t round) {
+  LedgerEntry entry;
+  entry.unit = Unit::example;
+  entry.client = client;
+  entry.round = round;
+  entry.relation = plan.relation;
+  entry.event = plan.event(1);
+  entry.count = plan.releases(steps);
+  return entry;
+}
+
+void DpOptimizer::begin_step() {
+  if (accumulating_) return;
+  for (auto& parameter : parameters_) {
+    // Clipped sums start from nothing: a gradient left by anyone else is not clipped.
+    auto& gradient = parameter.mutable_grad();
+    if (gradient.defined() && gradient.is_contiguous())
+      gradient.detach_().zero_();
+    else
+      gradient = torch::zeros_like(parameter, torch::MemoryFormat::Contiguous).detach();
+  }
+  accumulating_ = true;
+}
+
+ClippedBackward DpOptimizer::backward(const torch::Tensor& losses) {
+  begin_step();
+  return gradients_.backward(losses, clipping_);
+}
+
+void DpOptimizer::pay_for_step() {
+  if (ledger_ != nullptr) {
+    ledger_->record(plan_.event(1), plan_.relation);
+  } else if (steps_ >= allowed_steps_) {
+    throw Error("the ledger's line of client " + std::to_string(owner_.client) + ", round " +
+                std::to_string(owner_.round) + " counts " + std::to_string(allowed_steps_) +
+                " steps; one more is refused");
+  }
+}
+
+void DpOptimizer::step() {
+  pay_for_step();
+  begin_step();
+  RandomStream stream(owner_.key, {Purpose::noise, owner_.client, owner_.round, steps_});
+  torch::NoGradGuard no_grad;
+  for (auto& parameter : parameters_)
+    add_noise(parameter.mutable_grad(), stream, plan_.noise_standard_deviation(),
+              1.0 / plan_.divisor());
+  inner_.step();
+  accumulating_ = false;
+  ++steps_;
+}
+
+}  // namespace starling

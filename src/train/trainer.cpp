@@ -1,0 +1,141 @@
+#include "starling/train/trainer.h"
+
+#include <torch/optim/optimizer.h>
+
+#include <algorithm>
+
+#include "starling/core/error.h"
+#include "starling/train/dp_optimizer.h"
+#include "starling/train/optimizer.h"
+
+namespace starling {
+namespace {
+
+using Indices = std::vector<int64_t>;
+
+std::vector<torch::Tensor> trainable_parameters(const Model& model) {
+  std::vector<torch::Tensor> parameters;
+  for (const auto& parameter : model.parameters())
+    if (parameter.requires_grad()) parameters.push_back(parameter);
+  if (parameters.empty()) throw Error("the model has no trainable parameter");
+  return parameters;
+}
+
+int64_t rows(const Examples& batch) { return batch.features.size(0); }
+
+// One physical chunk after the other, so that memory is bounded by `physical_batch`.
+void backward_in_chunks(Model& model, DpOptimizer& dp, const Examples& data, const Indices& indices,
+                        int64_t physical_batch, LocalMetrics& metrics) {
+  const auto count = static_cast<int64_t>(indices.size());
+  for (int64_t first = 0; first < count; first += physical_batch) {
+    const int64_t last = std::min(count, first + physical_batch);
+    const auto batch = data.at({indices.begin() + first, indices.begin() + last});
+    const auto losses = example_losses(model, batch);
+    metrics.loss_sum += losses.detach().sum(torch::kDouble).item<double>();
+    const auto result = dp.backward(losses);
+    metrics.clipped += result.clipped;
+    metrics.non_finite += result.non_finite;
+  }
+}
+
+void plain_step(Model& model, torch::optim::Optimizer& optimizer, const Examples& batch,
+                LocalMetrics& metrics) {
+  optimizer.zero_grad();
+  const auto loss = example_losses(model, batch).mean();
+  loss.backward();
+  optimizer.step();
+  metrics.loss_sum += loss.item<double>() * static_cast<double>(rows(batch));
+}
+
+template <class Step>
+LocalMetrics for_each_batch(BatchSampler& sampler, int64_t steps, Step step) {
+  LocalMetrics metrics;
+  for (; metrics.steps < steps; ++metrics.steps) {
+    const auto indices = sampler.batch(metrics.steps);
+    step(indices, metrics);
+    metrics.examples += static_cast<int64_t>(indices.size());
+  }
+  return metrics;
+}
+
+}  // namespace
+
+Examples Examples::at(const std::vector<int64_t>& indices) const {
+  const auto index = torch::tensor(indices, torch::kLong).to(features.device());
+  return {features.index_select(0, index), labels.index_select(0, index)};
+}
+
+LocalMetrics& LocalMetrics::operator+=(const LocalMetrics& other) {
+  steps += other.steps;
+  examples += other.examples;
+  loss_sum += other.loss_sum;
+  clipped += other.clipped;
+  non_finite += other.non_finite;
+  return *this;
+}
+
+torch::Tensor example_losses(Model& model, const Examples& batch) {
+  return at::cross_entropy_loss(model.forward(batch.features), batch.labels, /*weight=*/{},
+                                at::Reduction::None);
+}
+
+LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
+                   const StreamOwner& owner) {
+  model.train();
+  const auto optimizer =
+      make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor);
+  BatchSampler sampler(plan.sampling, data.size(), plan.batch_size, plan.sample_rate, owner);
+  return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
+    if (!indices.empty()) plain_step(model, *optimizer, data.at(indices), metrics);
+  });
+}
+
+LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan& plan,
+                             const DpSgdPlan& privacy, const LedgerEntry& recorded,
+                             Clipping::Kind clipping, const StreamOwner& owner) {
+  model.train();
+  const auto optimizer =
+      make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor);
+  DpOptimizer dp(model, *optimizer, privacy, recorded, plan.steps, owner);
+  dp.set_clipping(clipping);
+  BatchSampler sampler(privacy.sampling, data.size(), privacy.batch_size, privacy.sample_rate,
+                       owner);
+  return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
+    backward_in_chunks(model, dp, data, indices, plan.physical_batch, metrics);
+    dp.step();
+  });
+}
+
+double Evaluation::accuracy() const {
+  return examples == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(examples);
+}
+
+double Evaluation::loss() const {
+  return examples == 0 ? 0.0 : loss_sum / static_cast<double>(examples);
+}
+
+Evaluation& Evaluation::operator+=(const Evaluation& other) {
+  correct += other.correct;
+  examples += other.examples;
+  loss_sum += other.loss_sum;
+  return *this;
+}
+
+Evaluation evaluate(Model& model, const Examples& data, int64_t batch_size) {
+  model.eval();
+  torch::NoGradGuard no_grad;
+  Evaluation total;
+  for (int64_t first = 0; first < data.size(); first += batch_size) {
+    const int64_t last = std::min(first + batch_size, data.size());
+    const auto labels = data.labels.slice(0, first, last);
+    const auto logits = model.forward(data.features.slice(0, first, last));
+    total.correct += logits.argmax(1).eq(labels).sum().item<int64_t>();
+    total.loss_sum += at::cross_entropy_loss(logits, labels, {}, at::Reduction::None)
+                          .sum(torch::kDouble)
+                          .item<double>();
+    total.examples += last - first;
+  }
+  return total;
+}
+
+}  // namespace starling
