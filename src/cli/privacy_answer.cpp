@@ -1,0 +1,123 @@
+#include "cli/privacy_answer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "starling/core/error.h"
+
+namespace starling::cli {
+namespace {
+
+constexpr double kMostWritten = 1e6;  // beyond it e^epsilon is not written out
+
+std::string rounded(double value, int digits, bool up) {
+  if (value == 0.0 || !std::isfinite(value)) return number_text(value);
+  char text[40];
+  std::snprintf(text, sizeof text, "%.*g", digits, value);
+  const double near = std::strtod(text, nullptr);
+  if (up ? near >= value : near <= value) return text;
+  const double unit = std::pow(10.0, std::floor(std::log10(std::abs(value))) - digits + 1);
+  std::snprintf(text, sizeof text, "%.*g", digits, near + (up ? unit : -unit));
+  return text;
+}
+
+std::string neighbours(Relation relation, const std::string& record) {
+  switch (relation) {
+    case Relation::zero_out:
+      return "replacing one " + record + " by one that contributes nothing";
+    case Relation::add_remove:
+      return "adding or removing one " + record;
+    case Relation::replace_one:
+      return "replacing one " + record + " by any other";
+  }
+  throw Error("unknown relation");
+}
+
+std::string error_words(const PrivacyBound& bound) {
+  std::string words = bound.detail;
+  if (std::isfinite(bound.error)) {
+    words += (words.empty() ? "" : "; ") + std::string("at most ") + rounded_up(bound.error, 2) +
+             " above the exact value";
+  }
+  return words.empty() ? "" : "  (" + words + ")";
+}
+
+}  // namespace
+
+std::string rounded_up(double value, int digits) { return rounded(value, digits, true); }
+std::string rounded_down(double value, int digits) { return rounded(value, digits, false); }
+
+Json bound_json(const PrivacyBound& bound, const std::string& accountant) {
+  Json json = Json::object();
+  json["epsilon"] = number_json(bound.epsilon);
+  json["delta"] = number_json(bound.delta);
+  json["accountant"] = accountant;
+  json["error"] = number_json(bound.error);
+  json["label"] = std::isfinite(bound.error) ? "exact" : "bound";
+  json["detail"] = bound.detail;
+  return json;
+}
+
+Json rdp_json(const By<PrivacyBound>& rdp) {
+  if (rdp.value) return bound_json(*rdp.value, rdp.accountant);
+  return Json{{"refused", rdp.refusal}};
+}
+
+std::string guarantee(const PrivacyBound& bound, Relation relation, const std::string& record) {
+  const std::string change = neighbours(relation, record);
+  if (!(bound.epsilon < kInfinity)) {
+    return "NO DP GUARANTEE at delta " + number_text(bound.delta) + ": epsilon is infinite, " +
+           change + " may change the outcome without limit.\n";
+  }
+  const std::string epsilon = rounded_up(bound.epsilon);
+  const double factor = std::exp(bound.epsilon);
+  std::string text = "(" + epsilon + ", " + rounded_up(bound.delta) +
+                     ")-differential privacy: " + change +
+                     " changes the probability of any outcome by a factor of at most e^" + epsilon;
+  if (factor < kMostWritten) text += " = " + rounded_up(factor, 3);
+  return text + ", apart from a probability of " + rounded_up(bound.delta) + ".\n";
+}
+
+std::string line_of(const By<PrivacyBound>& by) {
+  std::string name = by.accountant;
+  name.resize(std::max<size_t>(name.size(), 6), ' ');
+  if (!by.value) return "  " + name + "  no answer: " + by.refusal + "\n";
+  return "  " + name + "  epsilon " + rounded_up(by.value->epsilon, 7) + " at delta " +
+         number_text(by.value->delta) + error_words(*by.value) + "\n";
+}
+
+std::string side_by_side(const Answer<PrivacyBound>& answer) {
+  std::string text = line_of(answer.main);
+  if (answer.main.accountant != "rdp") text += line_of(answer.rdp);
+  return text;
+}
+
+std::string notes(const PrivacyQuestion& question, const std::string& more) {
+  std::string text;
+  for (const std::string& note : question.notes) text += "  note   " + note + "\n";
+  if (!more.empty()) text += "  note   " + more + "\n";
+  return text;
+}
+
+MembershipBounds membership_bounds(const Accountant& accountant, const Composition& composition,
+                                   double largest_epsilon) {
+  constexpr int kPoints = 12;
+  constexpr double kFalsePositive = 0.01;
+  MembershipBounds bounds;
+  const auto delta_at = [&](double epsilon) {
+    return accountant.delta(composition.events, composition.relation, epsilon).delta;
+  };
+  bounds.advantage = std::min(1.0, delta_at(0.0));
+  if (!std::isfinite(largest_epsilon)) return bounds;
+  for (int i = 0; i <= kPoints; ++i) {
+    const double epsilon = largest_epsilon * i / kPoints;
+    const double delta = i == 0 ? bounds.advantage : delta_at(epsilon);
+    for (const double rate : {std::exp(epsilon) * kFalsePositive + delta,
+                              1.0 - std::exp(-epsilon) * (1.0 - delta - kFalsePositive)}) {
+      bounds.true_positive_at_1_percent = std::min(bounds.true_positive_at_1_percent, rate);
+    }
+  }
+  return bounds;
+}
+
+}  // namespace starling::cli

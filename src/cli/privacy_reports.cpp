@@ -1,0 +1,288 @@
+#include "cli/privacy_reports.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <limits>
+
+#include "cli/privacy_answer.h"
+#include "cli/privacy_curve.h"
+#include "starling/core/error.h"
+#include "starling/core/files.h"
+
+namespace starling::cli {
+namespace {
+
+constexpr int64_t kListedLines = 20;
+
+Answer<FederationPrivacy> federation_of(const PrivacyQuestion& question,
+                                        const PrivacyLedger& ledger) {
+  return answer_of<FederationPrivacy>(question, [&](const Accountant& accountant) {
+    return federation_privacy(ledger, accountant, question.delta, question.overlap);
+  });
+}
+
+// One number of a federation, by the main accountant and by rdp.
+struct Level {
+  std::string unit;
+  std::string words;  // whose epsilon it is
+  Relation relation = Relation::zero_out;
+  Answer<PrivacyBound> answer;
+};
+
+using Bound = std::function<std::optional<PrivacyBound>(const FederationPrivacy&)>;
+
+By<PrivacyBound> part(const By<FederationPrivacy>& whole, const Bound& bound) {
+  By<PrivacyBound> by{whole.accountant, std::nullopt, whole.refusal};
+  if (whole.value) by.value = bound(*whole.value);
+  return by;
+}
+
+Level level_of(const Answer<FederationPrivacy>& whole, const std::string& unit,
+               const std::string& words, Relation relation, const Bound& bound) {
+  return {unit, words, relation, {part(whole.main, bound), part(whole.rdp, bound), ""}};
+}
+
+std::vector<Level> levels_of(const PrivacyQuestion& question,
+                             const Answer<FederationPrivacy>& whole) {
+  std::vector<Level> levels;
+  const FederationPrivacy& found = *whole.main.value;
+  if (const auto& largest = found.example_largest) {
+    const std::string clients = std::to_string(found.example_level.size());
+    levels.push_back(
+        level_of(whole, "example",
+                 "example level, the largest of " + clients +
+                     " clients with disjoint records: client " + std::to_string(largest->client),
+                 largest->relation, [](const auto& all) { return all.example_largest->bound; }));
+    if (found.example_overlap) {
+      levels.push_back(level_of(whole, "example",
+                                "example level, a person with one example at each of up to " +
+                                    std::to_string(question.overlap.clients) + " clients",
+                                largest->relation,
+                                [](const auto& all) { return all.example_overlap; }));
+    }
+  }
+  if (const auto& server = found.client_level) {
+    levels.push_back(level_of(whole, "client", "client level, at the server", server->relation,
+                              [](const auto& all) { return all.client_level->bound; }));
+  }
+  return levels;
+}
+
+Json level_json(const Level& level) {
+  Json json = bound_json(*level.answer.main.value, level.answer.main.accountant);
+  json["unit"] = level.unit;
+  json["scope"] = level.words;
+  json["relation"] = starling::to_string(level.relation);
+  json["rdp"] = rdp_json(level.answer.rdp);
+  return json;
+}
+
+Json head_json(const LedgerHead& head) { return Json{{"lines", head.lines}, {"hash", head.hash}}; }
+
+// The first level's answer stands at the top; every level is in "levels".
+void print_json(const std::vector<Level>& levels, const LedgerHead& head) {
+  Json json = level_json(levels[0]);
+  json["ledger"] = head_json(head);
+  json["levels"] = Json::array();
+  for (const Level& level : levels) json["levels"].push_back(level_json(level));
+  std::cout << json.dump(2) << "\n";
+}
+
+std::string chain_words(const PrivacyQuestion& question, const LedgerHead& head) {
+  return question.ledger + ": " + std::to_string(head.lines) + " lines, hash chain whole, head " +
+         std::to_string(head.lines) + ":" + head.hash + "\n";
+}
+
+Composition first_releases(const Composition& composition, int64_t point, int64_t points) {
+  Composition part = composition;
+  for (Event& event : part.events) {
+    const double share =
+        static_cast<double>(event.count) * static_cast<double>(point) / static_cast<double>(points);
+    event.count = point == points ? event.count : static_cast<int64_t>(std::round(share));
+  }
+  return part;
+}
+
+int64_t releases(const Composition& composition) {
+  int64_t sum = 0;
+  for (const Event& event : composition.events) sum += event.count;
+  return sum;
+}
+
+CurvePoint curve_point(int64_t at, const By<PrivacyBound>& main, const By<PrivacyBound>& rdp) {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  return {at, main.value->epsilon, rdp.value ? rdp.value->epsilon : none};
+}
+
+Curve curve_of_events(const PrivacyQuestion& question) {
+  Curve curve;
+  for (int64_t i = 0; i <= question.points; ++i) {
+    const Composition part = first_releases(question.composition, i, question.points);
+    const int64_t at = releases(part);
+    if (!curve.points.empty() && curve.points.back().at == at) continue;
+    const auto answer = answer_of<PrivacyBound>(question, [&](const Accountant& accountant) {
+      return accountant.epsilon(part.events, part.relation, question.delta);
+    });
+    curve.accountant = answer.main.accountant;
+    curve.points.push_back(curve_point(at, answer.main, answer.rdp));
+  }
+  return curve;
+}
+
+// The lines of the first `rounds` rounds, whatever their order in the file.
+PrivacyLedger first_rounds(const PrivacyLedger& ledger, int64_t rounds) {
+  std::vector<LedgerEntry> entries;
+  for (const LedgerLine& line : ledger.lines()) {
+    if (line.round < rounds) entries.push_back(line);
+  }
+  PrivacyLedger part;
+  part.record(entries);
+  return part;
+}
+
+int64_t rounds_of(const PrivacyLedger& ledger) {
+  int64_t rounds = 0;
+  for (const LedgerLine& line : ledger.lines()) rounds = std::max(rounds, line.round + 1);
+  return rounds;
+}
+
+Curve curve_of_ledger(const PrivacyQuestion& question) {
+  const PrivacyLedger ledger = PrivacyLedger::read(question.ledger, question.head);
+  const int64_t rounds = rounds_of(ledger);
+  const int64_t points = std::min(rounds, question.points);
+  Curve curve;
+  curve.axis = "rounds";
+  for (int64_t i = 1; i <= points; ++i) {
+    const int64_t at = rounds * i / points;
+    const auto levels = levels_of(question, federation_of(question, first_rounds(ledger, at)));
+    if (levels.empty()) continue;
+    curve.accountant = levels[0].answer.main.accountant;
+    curve.points.push_back(curve_point(at, levels[0].answer.main, levels[0].answer.rdp));
+  }
+  if (curve.points.empty()) throw InputError(question.ledger, "holds no release");
+  return curve;
+}
+
+// Sums up a question whose releases come from a ledger: the client that spent most.
+Composition composition_of(const PrivacyQuestion& question) {
+  if (question.ledger.empty()) return question.composition;
+  const PrivacyLedger ledger = PrivacyLedger::read(question.ledger, question.head);
+  const auto whole = federation_of(question, ledger);
+  const FederationPrivacy& found = *whole.main.value;
+  if (found.example_largest) {
+    return ledger.events_of(Unit::example, found.example_largest->client);
+  }
+  if (found.client_level) return ledger.events_of(Unit::client, found.client_level->client);
+  throw InputError(question.ledger, "holds no release");
+}
+
+std::string percent(double share) { return rounded_up(100.0 * share, 3) + " %"; }
+
+std::string attack_words(const MembershipBounds& bounds) {
+  return "No attack that decides whether a record took part is right more often than " +
+         percent(std::min(1.0, 0.5 + bounds.advantage / 2.0)) +
+         " of the time against even odds;\nat a false-positive rate of 1 % it finds at most " +
+         percent(bounds.true_positive_at_1_percent) + " of those that did.\n";
+}
+
+}  // namespace
+
+void report_ledger(const PrivacyQuestion& question) {
+  const PrivacyLedger ledger = PrivacyLedger::read(question.ledger, question.head);
+  const auto whole = federation_of(question, ledger);
+  const auto levels = levels_of(question, whole);
+  if (levels.empty()) throw InputError(question.ledger, "holds no release");
+  if (question.json) return print_json(levels, ledger.head());
+  std::cout << chain_words(question, ledger.head());
+  for (const Level& level : levels) {
+    std::cout << "\n"
+              << level.words << "\n"
+              << guarantee(*level.answer.main.value, level.relation, level.unit)
+              << side_by_side(level.answer);
+  }
+  std::cout << notes(question, whole.note);
+}
+
+void report_curve(const PrivacyQuestion& question) {
+  Curve curve = question.ledger.empty() ? curve_of_events(question) : curve_of_ledger(question);
+  curve.delta = question.delta;
+  if (question.json) {
+    Json json{{"delta", curve.delta}, {"accountant", curve.accountant}, {"points", Json::array()}};
+    for (const CurvePoint& point : curve.points) {
+      json["points"].push_back(Json{{curve.axis, point.at},
+                                    {"epsilon", number_json(point.epsilon)},
+                                    {"rdp", number_json(point.rdp_epsilon)}});
+    }
+    std::cout << json.dump(2) << "\n";
+  }
+  const bool svg = question.out.size() > 4 && question.out.ends_with(".svg");
+  const std::string drawn = svg ? curve_svg(curve) : curve_csv(curve);
+  if (!question.out.empty()) {
+    write_file_atomically(question.out, drawn);
+    if (!question.json) std::cout << "wrote " << question.out << "\n" << notes(question);
+  } else if (!question.json) {
+    std::cout << drawn;
+  }
+}
+
+void report_comparison(const PrivacyQuestion& question) {
+  std::vector<By<PrivacyBound>> rows;
+  for (const std::string name : {"exact", "rdp", "zcdp"}) {
+    rows.push_back(ask<PrivacyBound>(name, [&](const Accountant& accountant) {
+      return accountant.epsilon(question.composition.events, question.composition.relation,
+                                question.delta);
+    }));
+  }
+  if (question.json) {
+    Json json = Json::array();
+    for (const auto& row : rows) {
+      json.push_back(row.value ? bound_json(*row.value, row.accountant)
+                               : Json{{"accountant", row.accountant}, {"refused", row.refusal}});
+    }
+    std::cout << Json{{"relation", starling::to_string(question.composition.relation)},
+                      {"delta", question.delta},
+                      {"accountants", json}}
+                     .dump(2)
+              << "\n";
+    return;
+  }
+  std::cout << "Upper bounds on epsilon at delta " << number_text(question.delta) << " under "
+            << starling::to_string(question.composition.relation) << "; the smallest holds.\n";
+  for (const auto& row : rows) std::cout << line_of(row);
+  std::cout << notes(question);
+}
+
+void report_explanation(const PrivacyQuestion& question) {
+  const Composition composition = composition_of(question);
+  const auto answer = answer_of<PrivacyBound>(question, [&](const Accountant& accountant) {
+    return accountant.epsilon(composition.events, composition.relation, question.delta);
+  });
+  const PrivacyBound& bound = *answer.main.value;
+  const MembershipBounds attack =
+      membership_bounds(*make_accountant(answer.main.accountant), composition, bound.epsilon);
+  if (question.json) {
+    Json json = bound_json(bound, answer.main.accountant);
+    json["relation"] = starling::to_string(composition.relation);
+    json["rdp"] = rdp_json(answer.rdp);
+    json["membership"] = Json{{"advantage", attack.advantage},
+                              {"true_positive_at_1_percent", attack.true_positive_at_1_percent}};
+    json["events"] = to_json(composition)["events"];
+    std::cout << json.dump(2) << "\n";
+    return;
+  }
+  std::cout << "Releases:\n";
+  for (const Event& event : composition.events) std::cout << "  " << describe(event) << "\n";
+  std::cout << "\n"
+            << guarantee(bound, composition.relation, "record") << side_by_side(answer) << "\n"
+            << attack_words(attack)
+            << "The guarantee covers these releases only: anything else computed from the data, "
+               "choices of\nhyper-parameters included, spends more. It holds against an attacker "
+               "who knows every other record.\n"
+            << notes(question, answer.note);
+  if (!question.ledger.empty()) {
+    std::cout << "\n" << listing(PrivacyLedger::read(question.ledger), kListedLines);
+  }
+}
+
+}  // namespace starling::cli
