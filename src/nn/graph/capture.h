@@ -1,0 +1,39 @@
+#pragma once
+// One backward pass from per-example losses to the outputs of the nodes that use parameters. No
+// ordinary weight gradient is computed on the way.
+
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+#include "nn/graph/ownership.h"
+#include "nn/graph/tape.h"
+
+namespace starling::graph {
+
+// The gradient of each output of one use and the example that owns each of its entries.
+struct Captured {
+  Gradients gradients;  // one an output of the operation; undefined where no gradient flows
+  std::vector<Layout> layouts;
+};
+
+enum class KeepGraph { no, yes };
+
+// root: [B], the gradient of the losses. One entry a use, layouts left empty.
+std::vector<Captured> capture(const Tape& tape, const torch::Tensor& losses,
+                              const torch::Tensor& root, KeepGraph keep);
+
+struct CapturePlan {
+  Tape tape;
+  bool decided = true;  // false: the entries of this batch do not show their owners
+  std::vector<std::vector<Layout>> layouts;  // [use][output]
+};
+
+// Finds out which example owns what, from the structure of the graph where it has been seen before
+// in this process and otherwise by differentiating it a few times. The names are the leaves'.
+// Errors: Error naming the operation and the parameter when examples are mixed.
+CapturePlan plan_capture(const torch::Tensor& losses, const LeafIndex& leaves,
+                         const std::vector<std::string>& names);
+
+}  // namespace starling::graph

@@ -1,0 +1,70 @@
+#include "nn/graph/clipped_backward.h"
+
+#include <utility>
+
+#include "nn/graph/capture.h"
+#include "nn/graph/clipping.h"
+#include "nn/graph/gather.h"
+#include "nn/graph/one_at_a_time.h"
+#include "nn/graph/rule.h"
+#include "starling/core/error.h"
+
+namespace starling::graph {
+namespace {
+
+constexpr int64_t kBudgetBytes = int64_t{64} << 20;
+
+std::vector<std::unique_ptr<Rule>> make_rules(const CapturePlan& plan, int64_t batch,
+                                              MemoryBudget& budget) {
+  std::vector<std::unique_ptr<Rule>> rules;
+  for (size_t u = 0; u < plan.tape.uses.size(); ++u) {
+    rules.push_back(
+        make_rule({plan.tape.uses[u], plan.tape.slots, plan.layouts[u], batch, budget}));
+  }
+  return rules;
+}
+
+// One term a slot: what all uses of it add up to.
+Terms slot_terms(const Tape& tape, const std::vector<std::unique_ptr<Rule>>& rules,
+                 const std::vector<Captured>& captured, int64_t batch) {
+  std::vector<Terms> parts(tape.slots.size());
+  for (size_t u = 0; u < tape.uses.size(); ++u) {
+    for (const auto& edge : tape.uses[u].edges) {
+      if (auto term = rules[u]->term(edge, captured[u])) {
+        parts[edge.slot].push_back(std::move(term));
+      }
+    }
+  }
+  Terms terms;
+  for (auto& slot : parts) {
+    terms.push_back(slot.empty() ? nullptr : merge(std::move(slot), batch));
+  }
+  return terms;
+}
+
+}  // namespace
+
+ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leaves,
+                                 const Clipping& clipping) {
+  torch::NoGradGuard no_grad;
+  const int64_t batch = losses.size(0);
+  auto plan = plan_capture(losses, leaves.index, leaves.names);
+  if (!plan.decided) return one_at_a_time(losses, leaves.tensors, clipping);
+
+  MemoryBudget budget(kBudgetBytes);
+  const auto rules = make_rules(plan, batch, budget);
+  auto keep = KeepGraph::no;
+  for (const auto& rule : rules) {
+    if (rule->needs_graph()) keep = KeepGraph::yes;
+  }
+  auto captured = capture(plan.tape, losses, torch::ones_like(losses), keep);
+  for (size_t u = 0; u < captured.size(); ++u) captured[u].layouts = plan.layouts[u];
+
+  Gather gather(plan.tape, slot_terms(plan.tape, rules, captured, batch), leaves.tensors, batch);
+  const auto factors =
+      clip_factors(gather.squared_norms(), clipping, leaves.tensors.front().scalar_type());
+  gather.add_sums(factors);
+  return factors.report;
+}
+
+}  // namespace starling::graph

@@ -1,0 +1,23 @@
+#pragma once
+// The whole pass: read the graph, run backward once, take every example's norm, clip, add the sums.
+
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+#include "nn/graph/tape.h"
+#include "starling/nn/per_example.h"
+
+namespace starling::graph {
+
+struct Leaves {
+  std::vector<std::string> names;
+  std::vector<torch::Tensor> tensors;
+  LeafIndex index;
+};
+
+ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leaves,
+                                 const Clipping& clipping);
+
+}  // namespace starling::graph

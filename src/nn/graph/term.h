@@ -1,0 +1,105 @@
+#pragma once
+// One use's share of the gradient of a slot, for every example. Each layer family has the form that
+// is cheapest for it; a norm or a sum never needs more than the form offers.
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace starling::graph {
+
+class Term {
+ public:
+  virtual ~Term() = default;
+  // [B] float64 on the CPU: |gradient of example b|^2
+  virtual torch::Tensor squared_norms() = 0;
+  // sum over b of factors[b] * gradient of b, in the slot's shape. factors: [B], on the gradients'
+  // device and of their type; examples marked by `forget` count as zero.
+  virtual torch::Tensor weighted_sum(const torch::Tensor& factors) = 0;
+  virtual torch::Tensor example(int64_t b) = 0;
+  // Their gradient is not finite: from now on it is zero. `kept`: [B] bool on the CPU.
+  virtual void forget(const torch::Tensor& kept) = 0;
+};
+
+using Terms = std::vector<std::unique_ptr<Term>>;
+
+// Bytes that per-example gradients may occupy until they are summed; what does not fit is computed
+// twice.
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(int64_t bytes) : left_(bytes) {}
+  bool take(int64_t bytes) {
+    if (bytes > left_) return false;
+    left_ -= bytes;
+    return true;
+  }
+
+ private:
+  int64_t left_;
+};
+
+// The per-example gradients themselves. values: [B, ...] of the slot's shape in any strides, in
+// memory as `storage` [B, n], whose rows are summed without a copy.
+class DenseTerm final : public Term {
+ public:
+  explicit DenseTerm(torch::Tensor values);
+  torch::Tensor squared_norms() override;
+  torch::Tensor weighted_sum(const torch::Tensor& factors) override;
+  torch::Tensor example(int64_t b) override { return values_[b]; }
+  void forget(const torch::Tensor& kept) override;
+  void add(const DenseTerm& other) { values_ = values_ + other.values_; }
+
+ private:
+  torch::Tensor values_;
+};
+
+// left[b]^T right[b], from rows of a matrix product. Rows lie as [outer, B, inner, columns].
+class ProductTerm final : public Term {
+ public:
+  struct Rows {
+    torch::Tensor left, right;  // [outer, B, inner, m] and [outer, B, inner, n]
+  };
+  ProductTerm(Rows rows, MemoryBudget& budget) : budget_(&budget) { rows_.push_back(rows); }
+  torch::Tensor squared_norms() override;
+  torch::Tensor weighted_sum(const torch::Tensor& factors) override;
+  torch::Tensor example(int64_t b) override;
+  void forget(const torch::Tensor& kept) override;
+  // The products of the other uses of the same slot, summed before the norm.
+  void append(const ProductTerm& other);
+
+ private:
+  int64_t batch() const { return rows_.front().left.size(1); }
+  int64_t length() const;
+  torch::Tensor row_norms();
+  torch::Tensor gram_norms();
+  torch::Tensor materialised_norms();
+  torch::Tensor examples(torch::Tensor Rows::*side, int64_t begin, int64_t end) const;
+
+  MemoryBudget* budget_;
+  std::vector<Rows> rows_;
+  torch::Tensor kept_;  // [B, m * n] where the budget allows
+};
+
+// Several uses of one slot without a common form.
+class SumTerm final : public Term {
+ public:
+  explicit SumTerm(Terms terms) : terms_(std::move(terms)) {}
+  torch::Tensor squared_norms() override;
+  torch::Tensor weighted_sum(const torch::Tensor& factors) override;
+  torch::Tensor example(int64_t b) override;
+  void forget(const torch::Tensor& kept) override;
+  int64_t batch = 0;
+
+ private:
+  Terms terms_;
+};
+
+// One term for all uses of a slot.
+std::unique_ptr<Term> merge(Terms terms, int64_t batch);
+
+// [rows] float64 on the CPU: the sum of squares of each row, accumulated in double precision.
+torch::Tensor row_squares(const torch::Tensor& rows);
+
+}  // namespace starling::graph
