@@ -96,8 +96,10 @@ class StrictBuilder {
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    parent[key_] = std::move(value);
-    return &parent[key_];
+    // Appended without a search: `key` has seen that the name is new.
+    auto& members = parent.get_ref<Json::object_t&>();
+    members.emplace_back(key_, std::move(value));
+    return &members.back().second;
   }
   bool put(Json value) {
     put(std::move(value), true);
