@@ -1,7 +1,7 @@
 #pragma once
 // Reports of one run, for people: a page of HTML and a page of text, from the same record. The
-// privacy claim comes first, in words, and what it does not cover is never left out. Sections follow
-// NIST SP 800-226 and Ponomareva et al. 2023 (section 5.3).
+// privacy claim comes first, in words, and what it does not cover is never left out. Sections
+// follow NIST SP 800-226 and Ponomareva et al. 2023 (section 5.3).
 
 #include <string>
 #include <vector>
@@ -10,8 +10,9 @@
 
 namespace starling {
 
-// The claim in one sentence, epsilon rounded up: "(8, 1e-5)-differentially private ...". Begins with
-// "NO DP GUARANTEE" where nothing is promised and "INSECURE SEED: NO DP GUARANTEE" under a seed.
+// The claim in one sentence, epsilon rounded up: "(8, 1e-5)-differentially private ...". Begins
+// with "NO DP GUARANTEE" where nothing is promised and "INSECURE SEED: NO DP GUARANTEE" under a
+// seed.
 std::string privacy_claim(const RunRecord& record);
 
 // What the claim does not cover; never empty.

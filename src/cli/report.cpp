@@ -1,0 +1,48 @@
+#include <cxxopts.hpp>
+
+#include <filesystem>
+#include <iostream>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "starling/core/error.h"
+#include "starling/core/files.h"
+#include "starling/report/report.h"
+
+namespace starling::cli {
+namespace {
+
+std::string page_beside(const std::string& run) {
+  const std::filesystem::path path(run);
+  const auto folder = std::filesystem::is_directory(path) ? path : path.parent_path();
+  return (folder / "report.html").string();
+}
+
+}  // namespace
+
+int report_command(int argc, char** argv) {
+  cxxopts::Options options("starling report",
+                           "Prints the report of each run and rewrites its report.html.\n");
+  options.positional_help("RUN...").add_options()("run", "run folder, or its run.json",
+                                                  cxxopts::value<std::vector<std::string>>())(
+      "h,help", "this text");
+  options.parse_positional({"run"});
+  const auto given = parse(options, argc, argv);
+  if (given.count("help")) {
+    std::cout << options.help();
+    return 0;
+  }
+  if (!given.count("run"))
+    throw InputError("starling report", "no run is named; give one or more run folders");
+  bool first = true;
+  for (const auto& run : given["run"].as<std::vector<std::string>>()) {
+    const RunRecord record = read_record(run);
+    const std::string page = page_beside(run);
+    write_file_atomically(page, report_html(record));
+    std::cout << (first ? "" : "\n") << report_text(record) << "\nReport: " << page << "\n";
+    first = false;
+  }
+  return 0;
+}
+
+}  // namespace starling::cli

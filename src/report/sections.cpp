@@ -1,0 +1,234 @@
+#include "report/sections.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/format.h"
+#include "starling/report/report.h"
+
+namespace starling::report {
+namespace {
+
+constexpr double kFalsePositiveRate = 1e-3;
+
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+// A value of the resolved experiment in words; "" where it is absent.
+std::string setting(const RunRecord& record, const char* pointer) {
+  const Json::json_pointer place(pointer);
+  if (!record.experiment.contains(place)) return "";
+  const Json& value = record.experiment.at(place);
+  if (value.is_null()) return "";
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_number_float() ? number(value.get<double>()) : value.dump();
+}
+
+void add(Facts& facts, const std::string& label, const std::string& value) {
+  if (!value.empty()) facts.emplace_back(label, value);
+}
+
+std::string span_of(const RunRecord& record, std::optional<double> ClientRecord::*field) {
+  double low = kInfinity, high = -kInfinity;
+  for (const auto& client : record.clients) {
+    if (!(client.*field)) continue;
+    low = std::min(low, *(client.*field));
+    high = std::max(high, *(client.*field));
+  }
+  if (low > high) return "";
+  const auto text = [](double value) { return value < 0.01 ? number(value) : rounded(value, 4); };
+  return low == high ? text(low) : text(low) + " to " + text(high);
+}
+
+std::string relation_in_words(const PrivacyStatement& p) {
+  if (p.relation == "add_remove")
+    return "add_remove: one record more or less. Numbers of examples are private.";
+  if (p.relation == "replace_one")
+    return "replace_one: one record is any other; twice the sensitivity. Numbers of examples are "
+           "public.";
+  return "zero_out: one record contributes nothing. Numbers of examples, aggregation weights, "
+         "sampling rates and the client list are public.";
+}
+
+std::string trust(const PrivacyStatement& p) {
+  if (p.adversary == "server_and_models")
+    return "Local: each client clips and adds its noise before anything leaves it. The server need "
+           "not be trusted.";
+  return "Each client clips and adds its noise before anything leaves it; the server is trusted to "
+         "show the uploads to nobody.";
+}
+
+Section definition(const RunRecord& record, const PrivacyStatement& p) {
+  Section section{"Definition", {}, {}};
+  add(section.facts, "Unit of privacy",
+      p.unit == "client" ? "one client with all its data" : "one training example of one client");
+  add(section.facts, "Neighbouring data", relation_in_words(p));
+  add(section.facts, "Adversary", p.adversary);
+  add(section.facts, "Who adds noise", trust(p));
+  add(section.facts, "Releases covered",
+      "the uploads and global models of " +
+          plural(static_cast<int64_t>(record.rounds.size()), "round"));
+  add(section.facts, "Taken as public",
+      "model architecture, hyper-parameters, the participation schedule, and the test set, on "
+      "which "
+      "accuracy and loss are measured");
+  return section;
+}
+
+std::string clipping_in_words(const PrivacyStatement& p) {
+  const std::string norm = number(p.clip_norm);
+  if (p.clipping == "per_layer")
+    return "per layer: an equal share for each parameter, L2 norm " + norm + " in all";
+  if (p.clipping == "automatic") return "automatic: each gradient is scaled to L2 norm " + norm;
+  return "flat: each example's whole gradient to L2 norm " + norm;
+}
+
+std::string sampling_in_words(const RunRecord& record, const PrivacyStatement& p) {
+  const std::string rates = span_of(record, &ClientRecord::sample_rate);
+  const std::string suffix = rates.empty() ? "" : ", rate " + rates;
+  if (p.sampling == "shuffle") return "shuffled epochs; no amplification is claimed";
+  if (p.sampling == "fixed") return "batches of fixed size without replacement" + suffix;
+  return "Poisson: one independent coin an example and step" + suffix;
+}
+
+std::string deviation(const RunRecord& record, const PrivacyStatement& p) {
+  double largest = 0.0;
+  for (const auto& client : record.clients)
+    largest = std::max(largest, client.noise_multiplier.value_or(0.0) * p.clip_norm);
+  return largest == 0.0 ? "" : "up to " + rounded(largest, 4) + " on the sum of clipped gradients";
+}
+
+Section mechanism(const RunRecord& record, const PrivacyStatement& p) {
+  Section section{"Mechanism and accounting", {}, {}};
+  add(section.facts, "Mechanism", "DP-SGD: Gaussian noise on the sum of clipped example gradients");
+  add(section.facts, "Clipping", clipping_in_words(p));
+  add(section.facts, "Noise multiplier", span_of(record, &ClientRecord::noise_multiplier));
+  add(section.facts, "Noise standard deviation", deviation(record, p));
+  add(section.facts, "Batches", sampling_in_words(record, p));
+  add(section.facts, "Expected batch",
+      setting(record, "/local/batch_size") + " examples, a constant that sums are divided by");
+  add(section.facts, "Accountant",
+      p.accountant + (p.accountant_detail.empty() ? "" : " (" + p.accountant_detail + ")"));
+  if (p.error)
+    add(section.facts, "Numerical error",
+        "at most " + rounded_up_significant(*p.error) + " too high");
+  if (p.rdp_epsilon) add(section.facts, "Epsilon by RDP", rounded_up(*p.rdp_epsilon, 3));
+  add(section.facts, "Composition",
+      "all steps of a client add up; clients hold different examples, so the federation has the "
+      "largest client's epsilon");
+  add(section.facts, "Not claimed",
+      "amplification by the sampling of clients, by shuffling, or by hiding intermediate models");
+  return section;
+}
+
+Section ledger(const RunRecord& record, const PrivacyStatement& p) {
+  Section section{"Ledger", {}, {}};
+  add(section.facts, "Lines",
+      grouped(p.ledger_lines) + ", one a client and round, each on the disk before its noise");
+  add(section.facts, "Hash of the last line", p.ledger_head);
+  add(section.facts, "Resumed", record.resumes == 0 ? "never" : plural(record.resumes, "time"));
+  if (p.target_epsilon) {
+    const double left = std::max(0.0, *p.target_epsilon - p.epsilon);
+    add(section.facts, "Budget",
+        "epsilon " + number(*p.target_epsilon) + "; spent " + rounded_up(p.epsilon, 4) + ", left " +
+            rounded(std::floor(left * 1e4) / 1e4, 4));
+  }
+  add(section.facts, "Recompute",
+      "starling privacy epsilon --ledger RUN/ledger.jsonl --delta " + number(p.delta));
+  return section;
+}
+
+std::string tier(double epsilon) {
+  if (epsilon <= 1.0) return "strong (at most 1)";
+  if (epsilon <= 10.0) return "reasonable (above 1, at most 10)";
+  return "WEAK (above 10)";
+}
+
+Section judged(const PrivacyStatement& p) {
+  Section section{"Values judged", {}, {}};
+  add(section.facts, "Epsilon", tier(p.epsilon) + ", by the tiers of Ponomareva et al. 2023");
+  if (p.smallest_client) {
+    const double product = p.delta * static_cast<double>(*p.smallest_client);
+    add(section.facts, "Delta times the smallest client",
+        number(p.delta) + " * " + grouped(*p.smallest_client) + " = " + rounded(product, 4) +
+            (product < 1.0 ? "; below 1, as it must be" : "; TOO LARGE, it must be below 1"));
+  }
+  add(section.facts, "Membership advantage",
+      "at most " + percent(membership_advantage(p.epsilon, p.delta), 1) + " for any attacker");
+  add(section.facts, "Attacker's true positives",
+      "at most " + percent(true_positive_rate(p.epsilon, p.delta, kFalsePositiveRate), 2) +
+          " at 0.1 % false positives");
+  for (const auto& [epsilon, delta] : p.delta_at)
+    add(section.facts, "Delta at epsilon " + number(epsilon), rounded_up_significant(delta));
+  add(section.facts, "Audit", "none: no attack has been tried on this run");
+  return section;
+}
+
+Section environment(const RunRecord& record) {
+  Section section{"Environment", {}, {}};
+  for (const auto& [name, value] : record.environment) add(section.facts, name, value);
+  return section;
+}
+
+Section training(const RunRecord& record) {
+  Section section{"Training", {}, {}};
+  add(section.facts, "Data",
+      setting(record, "/dataset/name") + ": " + grouped(record.train_examples) + " training and " +
+          grouped(record.test_examples) + " test examples");
+  add(section.facts, "Clients",
+      plural(static_cast<int64_t>(record.clients.size()), "client") + ", " +
+          setting(record, "/partition/kind"));
+  add(section.facts, "Rounds",
+      grouped(static_cast<int64_t>(record.rounds.size())) + " of " +
+          grouped(record.rounds_planned));
+  add(section.facts, "Parameters", grouped(record.parameters));
+  add(section.facts, "Optimizer",
+      setting(record, "/local/optimizer/kind") + ", learning rate " +
+          setting(record, "/local/optimizer/learning_rate") + ", schedule " +
+          setting(record, "/local/schedule/kind"));
+  add(section.facts, "Strategy", setting(record, "/strategy/kind"));
+  add(section.facts, "Status", record.status);
+  add(section.facts, "Time", duration(record.seconds));
+  return section;
+}
+
+}  // namespace
+
+const RoundRecord* last_evaluated(const RunRecord& record) {
+  const auto found =
+      std::find_if(record.rounds.rbegin(), record.rounds.rend(),
+                   [](const RoundRecord& round) { return round.accuracy.has_value(); });
+  return found == record.rounds.rend() ? nullptr : &*found;
+}
+
+double membership_advantage(double epsilon, double delta) {
+  return std::min(1.0, std::tanh(epsilon / 2) + 2 * delta / (std::exp(epsilon) + 1));
+}
+
+double true_positive_rate(double epsilon, double delta, double false_positive_rate) {
+  const double direct = std::exp(epsilon) * false_positive_rate + delta;
+  const double inverse = 1.0 - std::exp(-epsilon) * (1.0 - delta - false_positive_rate);
+  return std::min({1.0, direct, inverse});
+}
+
+std::vector<ClientRecord> by_epsilon(std::vector<ClientRecord> clients) {
+  std::stable_sort(clients.begin(), clients.end(), [](const auto& a, const auto& b) {
+    return a.epsilon.value_or(-1.0) > b.epsilon.value_or(-1.0);
+  });
+  return clients;
+}
+
+std::vector<Section> sections(const RunRecord& record) {
+  std::vector<Section> all;
+  for (const auto& statement : record.privacy) {
+    all.push_back(definition(record, statement));
+    all.push_back(mechanism(record, statement));
+    all.push_back(ledger(record, statement));
+    if (holds(statement)) all.push_back(judged(statement));
+  }
+  all.push_back({"Not covered", {}, not_covered(record)});
+  all.push_back(training(record));
+  all.push_back(environment(record));
+  return all;
+}
+
+}  // namespace starling::report

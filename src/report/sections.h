@@ -1,0 +1,37 @@
+#pragma once
+// What the page and the text both say, once: titled lists of facts.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "starling/report/record.h"
+
+namespace starling::report {
+
+struct Section {
+  std::string title;
+  std::vector<std::pair<std::string, std::string>> facts;  // label and value
+  std::vector<std::string> notes;
+};
+
+// Definition, mechanism and accounting, ledger, values judged, what is not covered, environment.
+std::vector<Section> sections(const RunRecord& record);
+
+// A proven (epsilon, delta) stands behind the statement.
+bool holds(const PrivacyStatement& statement);
+std::string claim(const PrivacyStatement& statement);
+
+// The last round that was evaluated, or null.
+const RoundRecord* last_evaluated(const RunRecord& record);
+
+// Over all attackers: (true positive rate - false positive rate) of telling whether an example was
+// used, at most (e^epsilon - 1 + 2 delta) / (e^epsilon + 1).
+double membership_advantage(double epsilon, double delta);
+// The largest true positive rate at that false positive rate (Kairouz et al. 2015).
+double true_positive_rate(double epsilon, double delta, double false_positive_rate);
+
+// Clients by epsilon, largest first; without one they come last.
+std::vector<ClientRecord> by_epsilon(std::vector<ClientRecord> clients);
+
+}  // namespace starling::report
