@@ -1,6 +1,11 @@
 #include "nn/graph/term.h"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
 #include <utility>
+
+#include "nn/graph/kernels.h"
 
 namespace starling::graph {
 namespace {
@@ -11,10 +16,27 @@ torch::Tensor keep_rows(const torch::Tensor& rows, const torch::Tensor& kept, in
   return torch::where(kept.to(rows.device()).view(shape), rows, torch::zeros({}, rows.options()));
 }
 
+torch::Tensor row_squares_on_cpu(const torch::Tensor& rows) {
+  const auto values = rows.contiguous();
+  auto squares = torch::empty({rows.size(0)}, torch::kFloat64);
+  auto* out = squares.mutable_data_ptr<double>();
+  const int64_t size = rows.size(1);
+  const int64_t grain = std::max<int64_t>(1, 32768 / size);
+  at::parallel_for(0, rows.size(0), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      out[r] = values.scalar_type() == torch::kFloat64
+                   ? kernels().squares_f64(values.const_data_ptr<double>() + r * size, size)
+                   : kernels().squares_f32(values.const_data_ptr<float>() + r * size, size);
+    }
+  });
+  return squares;
+}
+
 }  // namespace
 
 torch::Tensor row_squares(const torch::Tensor& rows) {
   if (rows.numel() == 0) return torch::zeros({rows.size(0)}, torch::kFloat64);
+  if (rows.device().is_cpu() && rows.dim() == 2) return row_squares_on_cpu(rows);
   const auto norms = torch::linalg_vector_norm(rows, 2, {1}, false, torch::kFloat64);
   return norms.square().cpu();
 }

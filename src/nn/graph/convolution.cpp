@@ -1,0 +1,198 @@
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/generated/Functions.h>
+
+#include <algorithm>
+
+#include "nn/graph/kernels.h"
+#include "nn/graph/rule.h"
+
+namespace starling::graph {
+namespace {
+
+namespace generated = torch::autograd::generated;
+
+constexpr uint32_t kWeightEdge = 1, kBiasEdge = 2;
+constexpr int64_t kChunkBytes = int64_t{8} << 20;  // of per-example gradients that are not kept
+
+// Per-example weight gradients by the direct kernel. They are kept for the sum where the budget
+// allows and computed a second time otherwise: the same values either way.
+class ConvolutionTerm final : public Term {
+ public:
+  // input: [batch * samples, channels, ...]; gradient: [batch * samples, outputs, ...]
+  ConvolutionTerm(torch::Tensor input, torch::Tensor gradient, const ConvolutionShape& shape,
+                  std::vector<int64_t> weight_sizes, const Layout& layout, int64_t batch,
+                  MemoryBudget& budget)
+      : input_(std::move(input)),
+        gradient_(std::move(gradient)),
+        shape_(shape),
+        weight_sizes_(std::move(weight_sizes)),
+        layout_(layout),
+        batch_(batch),
+        budget_(budget) {}
+
+  torch::Tensor squared_norms() override {
+    const int64_t bytes = row_size() * static_cast<int64_t>(gradient_.element_size());
+    const bool keep = budget_.take(batch_ * bytes);
+    chunk_ = keep ? batch_ : std::max<int64_t>(1, kChunkBytes / bytes);
+    std::vector<torch::Tensor> squares;
+    for (int64_t begin = 0; begin < batch_; begin += chunk_) {
+      const auto rows = compute(begin, std::min(batch_, begin + chunk_));
+      squares.push_back(row_squares(rows));
+      if (keep) kept_ = rows;
+    }
+    return torch::cat(squares);
+  }
+
+  torch::Tensor weighted_sum(const torch::Tensor& factors) override {
+    if (kept_.defined()) return to_weight(factors.unsqueeze(0).mm(kept_));
+    auto sum = torch::zeros({1, row_size()}, gradient_.options());
+    for (int64_t begin = 0; begin < batch_; begin += chunk_) {
+      const int64_t end = std::min(batch_, begin + chunk_);
+      sum.addmm_(factors.slice(0, begin, end).unsqueeze(0), compute(begin, end));
+    }
+    return to_weight(sum);
+  }
+
+  torch::Tensor example(int64_t b) override { return to_weight(compute(b, b + 1)); }
+
+  void forget(const torch::Tensor& kept) override {
+    const auto zero = torch::zeros({}, gradient_.options());
+    const auto by_sample = spread(kept.to(gradient_.scalar_type()), gradient_, layout_).ne(0);
+    input_ = torch::where(by_sample, input_, zero);
+    gradient_ = torch::where(by_sample, gradient_, zero);
+    if (kept_.defined()) kept_ = torch::where(kept.view({-1, 1}), kept_, zero);
+  }
+
+ private:
+  int64_t lanes() const { return kVectorBytes / static_cast<int64_t>(gradient_.element_size()); }
+  int64_t row_size() const { return shape_.groups * shape_.rows() * shape_.columns(lanes()); }
+
+  // [end - begin, groups * rows * columns]
+  torch::Tensor compute(int64_t begin, int64_t end) const {
+    auto rows = torch::empty({end - begin, row_size()}, gradient_.options());
+    at::parallel_for(begin, end, 1, [&](int64_t first, int64_t last) {
+      if (gradient_.scalar_type() == torch::kFloat64) {
+        compute_rows<double>(kernels().convolution_f64, first, last, begin, rows);
+      } else {
+        compute_rows<float>(kernels().convolution_f32, first, last, begin, rows);
+      }
+    });
+    return rows;
+  }
+
+  template <class T, class Kernel>
+  void compute_rows(Kernel kernel, int64_t first, int64_t last, int64_t begin,
+                    torch::Tensor& rows) const {
+    std::vector<T> scratch(scratch_size(shape_, kLanes<T>));
+    const auto* input = input_.template const_data_ptr<T>();
+    const auto* gradient = gradient_.template const_data_ptr<T>();
+    const int64_t input_size = input_.numel() / input_.size(0);
+    const int64_t gradient_size = gradient_.numel() / gradient_.size(0);
+    for (int64_t b = first; b < last; ++b) {
+      T* result = rows.template mutable_data_ptr<T>() + (b - begin) * row_size();
+      for (int64_t o = 0; o < layout_.outer; ++o) {
+        for (int64_t i = 0; i < layout_.inner; ++i) {
+          const int64_t sample = (o * batch_ + b) * layout_.inner + i;
+          kernel(input + sample * input_size, gradient + sample * gradient_size, shape_, o + i > 0,
+                 result, scratch.data());
+        }
+      }
+    }
+  }
+
+  // [1, groups * rows * columns] -> [outputs, channels / groups, kernel]
+  torch::Tensor to_weight(const torch::Tensor& row) const {
+    return row.view({shape_.groups, shape_.rows(), shape_.columns(lanes())})
+        .narrow(2, 0, shape_.outputs / shape_.groups)
+        .transpose(1, 2)
+        .reshape(weight_sizes_);
+  }
+
+  torch::Tensor input_, gradient_, kept_;
+  const ConvolutionShape shape_;
+  const std::vector<int64_t> weight_sizes_;
+  const Layout layout_;
+  const int64_t batch_;
+  MemoryBudget& budget_;
+  int64_t chunk_ = 1;
+};
+
+class ConvolutionRule final : public Rule {
+ public:
+  ConvolutionRule(torch::Tensor input, const ConvolutionShape& shape,
+                  std::vector<int64_t> weight_sizes, const RuleContext& context)
+      : input_(std::move(input)),
+        shape_(shape),
+        weight_sizes_(std::move(weight_sizes)),
+        layout_(context.layouts[0]),
+        batch_(context.batch),
+        budget_(context.budget) {}
+
+  std::unique_ptr<Term> term(const ParameterEdge& edge, const Captured& captured) override {
+    const auto& gradient = captured.gradients[0];
+    if (!gradient.defined()) return nullptr;
+    if (edge.index == kBiasEdge) {
+      const auto samples = gradient.flatten(2).sum(2);
+      return std::make_unique<DenseTerm>(
+          samples.unflatten(0, {layout_.outer, batch_, layout_.inner}).sum({0, 2}));
+    }
+    return std::make_unique<ConvolutionTerm>(input_, gradient.contiguous(), shape_, weight_sizes_,
+                                             layout_, batch_, budget_);
+  }
+
+ private:
+  const torch::Tensor input_;
+  const ConvolutionShape shape_;
+  const std::vector<int64_t> weight_sizes_;
+  const Layout layout_;
+  const int64_t batch_;
+  MemoryBudget& budget_;
+};
+
+void copy_last(const std::vector<c10::SymInt>& from, size_t axes, int64_t* to) {
+  for (size_t i = 0; i < axes; ++i) {
+    to[3 - axes + i] = from[from.size() == 1 ? 0 : i].expect_int();
+  }
+}
+
+ConvolutionShape shape_of(const generated::ConvolutionBackward0& node, const torch::Tensor& input,
+                          const std::vector<int64_t>& output, const std::vector<int64_t>& weight) {
+  const size_t axes = weight.size() - 2;
+  ConvolutionShape shape;
+  shape.channels = input.size(1);
+  shape.outputs = weight[0];
+  shape.groups = node.groups.expect_int();
+  for (size_t i = 0; i < axes; ++i) {
+    shape.input[3 - axes + i] = input.size(static_cast<int64_t>(i) + 2);
+    shape.kernel[3 - axes + i] = weight[i + 2];
+    shape.output[3 - axes + i] = output[i + 2];
+  }
+  copy_last(node.stride, axes, shape.stride);
+  copy_last(node.padding, axes, shape.padding);
+  copy_last(node.dilation, axes, shape.dilation);
+  return shape;
+}
+
+bool runs_on_kernel(const torch::Tensor& input) {
+  return input.device().is_cpu() && input.layout() == torch::kStrided &&
+         (input.scalar_type() == torch::kFloat32 || input.scalar_type() == torch::kFloat64);
+}
+
+}  // namespace
+
+std::unique_ptr<Rule> make_convolution_rule(const RuleContext& context) {
+  auto* node = dynamic_cast<generated::ConvolutionBackward0*>(context.use.node);
+  if (node == nullptr || node->transposed) return nullptr;
+  const auto& layout = context.layouts[0];
+  const auto input = node->input_.unpack().detach();
+  const auto weight =
+      sizes_at(node->next_edge(kWeightEdge).is_valid() ? node->next_edge(kWeightEdge)
+                                                       : Edge(node->getptr(), 0));
+  if (!layout.regular() || layout.axis != 0 || !runs_on_kernel(input)) return nullptr;
+  const auto output = sizes_at(Edge(node->getptr(), 0));
+  if (output.size() < 3 || output.size() > 5 || input.numel() == 0) return nullptr;
+  const auto shape = shape_of(*node, input, output, weight);
+  return std::make_unique<ConvolutionRule>(input.contiguous(), shape, weight, context);
+}
+
+}  // namespace starling::graph

@@ -1,0 +1,49 @@
+#pragma once
+// Loops that decide the cost of a private step: per-example convolution weight gradients and sums
+// of squares. Compiled once for any x86-64 and once for AVX2 with FMA; the CPU decides which runs.
+
+#include <cstdint>
+
+namespace starling::graph {
+
+// A convolution of one example with up to three spatial axes (depth, height, width); absent ones
+// have size 1. All sizes are positive.
+struct ConvolutionShape {
+  int64_t channels = 0, outputs = 0, groups = 1;
+  int64_t input[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, output[3] = {1, 1, 1};
+  int64_t stride[3] = {1, 1, 1}, padding[3] = {0, 0, 0}, dilation[3] = {1, 1, 1};
+
+  int64_t padded(int axis) const { return input[axis] + 2 * padding[axis]; }
+  int64_t positions() const { return output[0] * output[1] * output[2]; }
+  // Rows of a group's weight gradient: channel, depth, height, width of the kernel.
+  int64_t rows() const { return channels / groups * kernel[0] * kernel[1] * kernel[2]; }
+  // Output channels of a group, rounded up to whole vectors of `lanes`.
+  int64_t columns(int64_t lanes) const { return (outputs / groups + lanes - 1) / lanes * lanes; }
+};
+
+constexpr int64_t kVectorBytes = 32;
+
+template <class T>
+constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
+
+struct Kernels {
+  // input: [channels, input]; gradient: [outputs, output]; result: [groups, rows, columns], set, or
+  // added to where `add`. `scratch` holds scratch_size(shape) entries.
+  void (*convolution_f32)(const float* input, const float* gradient, const ConvolutionShape& shape,
+                          bool add, float* result, float* scratch);
+  void (*convolution_f64)(const double* input, const double* gradient,
+                          const ConvolutionShape& shape, bool add, double* result, double* scratch);
+  // In double precision, so that 1e30 and 1e-30 have squares.
+  double (*squares_f32)(const float* values, int64_t count);
+  double (*squares_f64)(const double* values, int64_t count);
+};
+
+// Entries for the padded input and the transposed gradient.
+inline int64_t scratch_size(const ConvolutionShape& shape, int64_t lanes) {
+  return shape.channels * shape.padded(0) * shape.padded(1) * shape.padded(2) +
+         shape.positions() * shape.columns(lanes);
+}
+
+const Kernels& kernels();
+
+}  // namespace starling::graph
