@@ -10,6 +10,8 @@
 namespace starling::cli {
 namespace {
 
+constexpr int64_t kMostSteps = 1'000'000'000;
+
 PrivacyBound epsilon_by(const Accountant& accountant, const Composition& composition,
                         double delta) {
   return accountant.epsilon(composition.events, composition.relation, delta);
@@ -73,7 +75,7 @@ Composition repeated(Composition composition, int64_t times) {
 Calibrated calibrated_steps(const PrivacyQuestion& question, const Accountant& accountant) {
   const auto of = [&](int64_t steps) { return repeated(question.composition, steps); };
   const PrivacyTarget target{question.epsilon, question.delta};
-  const int64_t steps = calibrate_steps(accountant, target, of);
+  const int64_t steps = calibrate_steps(accountant, target, of, kMostSteps);
   return {static_cast<double>(steps), epsilon_by(accountant, of(steps), question.delta)};
 }
 
@@ -132,7 +134,9 @@ void answer_steps(const PrivacyQuestion& question) {
     return calibrated_steps(question, accountant);
   });
   const int64_t steps = static_cast<int64_t>(answer.main.value->value);
-  std::string sentence = std::to_string(steps) + " steps keep " + target_words(question);
+  const std::string most = steps >= kMostSteps ? " (more are not searched)" : "";
+  std::string sentence =
+      std::to_string(steps) + " steps" + most + " keep " + target_words(question);
   if (question.steps_per_epoch) {
     sentence += ": " + std::to_string(steps / *question.steps_per_epoch) + " whole epochs of " +
                 std::to_string(*question.steps_per_epoch) + " steps";

@@ -66,7 +66,7 @@ Json rdp_json(const By<PrivacyBound>& rdp) {
 std::string guarantee(const PrivacyBound& bound, Relation relation, const std::string& record) {
   const std::string change = neighbours(relation, record);
   if (!(bound.epsilon < kInfinity)) {
-    return "NO DP GUARANTEE at delta " + number_text(bound.delta) + ": epsilon is infinite, " +
+    return "NO DP GUARANTEE at delta " + rounded_up(bound.delta) + ": epsilon is infinite, " +
            change + " may change the outcome without limit.\n";
   }
   const std::string epsilon = rounded_up(bound.epsilon);
@@ -74,7 +74,7 @@ std::string guarantee(const PrivacyBound& bound, Relation relation, const std::s
   std::string text = "(" + epsilon + ", " + rounded_up(bound.delta) +
                      ")-differential privacy: " + change +
                      " changes the probability of any outcome by a factor of at most e^" + epsilon;
-  if (factor < kMostWritten) text += " = " + rounded_up(factor, 3);
+  if (factor < kMostWritten) text += " = " + rounded_up(factor, factor < 100.0 ? 3 : 7);
   return text + ", apart from a probability of " + rounded_up(bound.delta) + ".\n";
 }
 
@@ -83,7 +83,7 @@ std::string line_of(const By<PrivacyBound>& by) {
   name.resize(std::max<size_t>(name.size(), 6), ' ');
   if (!by.value) return "  " + name + "  no answer: " + by.refusal + "\n";
   return "  " + name + "  epsilon " + rounded_up(by.value->epsilon, 7) + " at delta " +
-         number_text(by.value->delta) + error_words(*by.value) + "\n";
+         rounded_up(by.value->delta) + error_words(*by.value) + "\n";
 }
 
 std::string side_by_side(const Answer<PrivacyBound>& answer) {

@@ -105,10 +105,14 @@ std::string caption(const Curve& curve) {
 }  // namespace
 
 std::string curve_csv(const Curve& curve) {
-  std::string text = curve.axis + ",epsilon_" + curve.accountant + ",epsilon_rdp\n";
+  const bool both = curve.accountant != "rdp";
+  std::string text = curve.axis + ",epsilon_" + curve.accountant;
+  text += both ? ",epsilon_rdp\n" : "\n";
   for (const CurvePoint& point : curve.points) {
-    text += std::to_string(point.at) + "," + number_text(point.epsilon) + "," +
-            (std::isnan(point.rdp_epsilon) ? "" : number_text(point.rdp_epsilon)) + "\n";
+    text += std::to_string(point.at) + "," + number_text(point.epsilon);
+    if (both) text += ",";
+    if (both && !std::isnan(point.rdp_epsilon)) text += number_text(point.rdp_epsilon);
+    text += "\n";
   }
   return text;
 }
