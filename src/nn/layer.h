@@ -40,6 +40,10 @@ struct LayerSite {
   // Size of the input's dimension `dim`, or the option where the file states it; a stated size is
   // checked by the forward pass.
   int64_t size_or(const std::string& key, int64_t dim) const;
+
+  // Refuses a weight of these extents where it has more than kLargestWeight values, before LibTorch
+  // asks for the memory.
+  void limit_weight(const std::vector<int64_t>& extents) const;
 };
 
 struct LayerKind {
@@ -49,6 +53,7 @@ struct LayerKind {
 
 // Limits that keep a slip of the hand from asking for all memory.
 inline constexpr int64_t kLargestSize = int64_t{1} << 24;
+inline constexpr int64_t kLargestWeight = int64_t{1} << 30;
 
 std::span<const LayerKind> dense_kinds();          // linear, embedding, flatten, dropout ...
 std::span<const LayerKind> activation_kinds();     // relu, tanh, gelu ...

@@ -123,6 +123,14 @@ int64_t LayerSite::size_or(const std::string& key, int64_t dim) const {
   return input.size(dim);
 }
 
+void LayerSite::limit_weight(const std::vector<int64_t>& extents) const {
+  int64_t values = 1;
+  for (const int64_t extent : extents)
+    if (__builtin_mul_overflow(values, extent, &values) || values > kLargestWeight)
+      options.fail(
+          "", "would have a weight of more than " + std::to_string(kLargestWeight) + " values");
+}
+
 BuiltList build_list(const std::vector<JsonObject>& layers, const torch::Tensor& input,
                      std::optional<int64_t> classes) {
   BuiltList result{std::make_shared<LayerList>(), input};

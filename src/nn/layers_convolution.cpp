@@ -39,13 +39,23 @@ typename nn::detail::ConvNdOptions<D>::padding_t padding(JsonObject& options) {
   return spatial<D>(options, "padding", 0);
 }
 
+// Channels and kernel, read and checked together: they decide how much memory the weight takes.
+template <class Options, size_t D>
+Options channels_and_kernel(const LayerSite& site) {
+  check_image(site, D);
+  const int64_t in = site.size_or("in_channels", 1);
+  const int64_t out = site.options.integer("out_channels", 1, kLargestSize);
+  const auto kernel = spatial<D>(site.options, "kernel_size", 1);
+  std::vector<int64_t> extents(kernel->begin(), kernel->end());
+  extents.insert(extents.end(), {in, out});
+  site.limit_weight(extents);
+  return Options(in, out, kernel);
+}
+
 template <class Convolution, size_t D>
 Layer convolution(const LayerSite& site) {
-  check_image(site, D);
   auto& options = site.options;
-  nn::ConvOptions<D> settings(site.size_or("in_channels", 1),
-                              options.integer("out_channels", 1, kLargestSize),
-                              spatial<D>(options, "kernel_size", 1));
+  auto settings = channels_and_kernel<nn::ConvOptions<D>, D>(site);
   settings.stride(spatial<D>(options, "stride", 1, 1))
       .dilation(spatial<D>(options, "dilation", 1, 1))
       .groups(options.integer("groups", 1, kLargestSize, 1))
@@ -56,11 +66,8 @@ Layer convolution(const LayerSite& site) {
 }
 
 Layer conv_transpose2d(const LayerSite& site) {
-  check_image(site, 2);
   auto& options = site.options;
-  nn::ConvTranspose2dOptions settings(site.size_or("in_channels", 1),
-                                      options.integer("out_channels", 1, kLargestSize),
-                                      spatial<2>(options, "kernel_size", 1));
+  auto settings = channels_and_kernel<nn::ConvTranspose2dOptions, 2>(site);
   settings.stride(spatial<2>(options, "stride", 1, 1))
       .padding(spatial<2>(options, "padding", 0, 0))
       .output_padding(spatial<2>(options, "output_padding", 0, 0))

@@ -12,6 +12,7 @@ Layer linear(const LayerSite& site) {
   const int64_t in = site.size_or("in_features", -1);
   const int64_t out = site.classes ? options.integer("out_features", 1, kLargestSize, *site.classes)
                                    : options.integer("out_features", 1, kLargestSize);
+  site.limit_weight({in, out});
   return layer_of(nn::Linear(nn::LinearOptions(in, out).bias(options.boolean("bias", true))));
 }
 
@@ -25,7 +26,9 @@ Layer flatten(const LayerSite& site) {
 Layer embedding(const LayerSite& site) {
   auto& options = site.options;
   const int64_t rows = options.integer("num_embeddings", 1, kLargestSize);
-  nn::EmbeddingOptions settings(rows, options.integer("embedding_dim", 1, kLargestSize));
+  const int64_t width = options.integer("embedding_dim", 1, kLargestSize);
+  site.limit_weight({rows, width});
+  nn::EmbeddingOptions settings(rows, width);
   settings.padding_idx(options.optional_integer("padding_idx", -rows, rows - 1));
   nn::Embedding table(settings);
   return {table.ptr(), [table](const torch::Tensor& tokens) mutable {
@@ -48,9 +51,11 @@ class PositionEmbedding final : public nn::Module {
 
 Layer position_embedding(const LayerSite& site) {
   TORCH_CHECK(site.input.dim() == 3, "position_embedding needs [batch, time, features]");
-  auto module = std::make_shared<PositionEmbedding>(site.size_or("max_length", 1),
-                                                    site.size_or("embedding_dim", 2));
-  return layer_of(nn::ModuleHolder<PositionEmbedding>(std::move(module)));
+  const int64_t length = site.size_or("max_length", 1);
+  const int64_t width = site.size_or("embedding_dim", 2);
+  site.limit_weight({length, width});
+  return layer_of(
+      nn::ModuleHolder<PositionEmbedding>(std::make_shared<PositionEmbedding>(length, width)));
 }
 
 Layer dropout(const LayerSite& site) {

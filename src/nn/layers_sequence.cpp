@@ -1,5 +1,7 @@
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "nn/layer.h"
 
 namespace starling {
@@ -49,8 +51,10 @@ Layer recurrent(const LayerSite& site, Options settings) {
 template <class Options>
 Options sizes(const LayerSite& site) {
   check_sequence(site);
-  return Options(site.size_or("input_size", -1),
-                 site.options.integer("hidden_size", 1, kLargestSize));
+  const int64_t in = site.size_or("input_size", -1);
+  const int64_t hidden = site.options.integer("hidden_size", 1, kLargestSize);
+  site.limit_weight({4, hidden, std::max(in, hidden)});
+  return Options(in, hidden);
 }
 
 Layer lstm(const LayerSite& site) {
@@ -71,8 +75,9 @@ Layer rnn(const LayerSite& site) {
 Layer multihead_attention(const LayerSite& site) {
   check_sequence(site);
   auto& options = site.options;
-  nn::MultiheadAttentionOptions settings(site.size_or("embed_dim", -1),
-                                         options.integer("num_heads", 1, kLargestSize));
+  const int64_t width = site.size_or("embed_dim", -1);
+  site.limit_weight({3, width, width});
+  nn::MultiheadAttentionOptions settings(width, options.integer("num_heads", 1, kLargestSize));
   settings.dropout(options.number("dropout", kUnitClosedOpen, 0.0))
       .bias(options.boolean("bias", true));
   nn::MultiheadAttention module(settings);
@@ -86,9 +91,11 @@ Layer multihead_attention(const LayerSite& site) {
 Layer transformer_encoder_layer(const LayerSite& site) {
   check_sequence(site);
   auto& options = site.options;
-  nn::TransformerEncoderLayerOptions settings(site.size_or("d_model", -1),
-                                              options.integer("nhead", 1, kLargestSize));
-  settings.dim_feedforward(options.integer("dim_feedforward", 1, kLargestSize, 2048))
+  const int64_t width = site.size_or("d_model", -1);
+  const int64_t hidden = options.integer("dim_feedforward", 1, kLargestSize, 2048);
+  site.limit_weight({width, std::max(3 * width, hidden)});
+  nn::TransformerEncoderLayerOptions settings(width, options.integer("nhead", 1, kLargestSize));
+  settings.dim_feedforward(hidden)
       .dropout(options.number("dropout", kUnitClosedOpen, 0.1))
       .activation(options.choice<nn::activation_t>(
           "activation", {{"relu", torch::kReLU}, {"gelu", torch::kGELU}}, torch::kReLU));

@@ -322,6 +322,22 @@ TEST(ModelErrors, EveryLayerThatDoesNotFitIsOneLineWithItsPointer) {
   }
 }
 
+TEST(ModelErrors, WeightsThatTakeAllMemoryAreRefusedBeforeAllocation) {
+  const std::pair<std::string, Shape> cases[] = {
+      {R"({"kind": "linear", "in_features": 16777216, "out_features": 128})", {4}},
+      {R"({"kind": "conv2d", "out_channels": 1048576, "kernel_size": 1024})", {1, 4, 4}},
+      {R"({"kind": "conv3d", "out_channels": 1, "kernel_size": 16777216})", {1, 4, 4, 4}},
+      {R"({"kind": "embedding", "num_embeddings": 16777216, "embedding_dim": 128})", {4}},
+      {R"({"kind": "position_embedding", "max_length": 16777216, "embedding_dim": 128})", {4, 4}},
+      {R"({"kind": "gru", "hidden_size": 65536})", {4, 4}},
+      {R"({"kind": "multihead_attention", "num_heads": 1, "embed_dim": 65536})", {4, 4}},
+      {R"({"kind": "transformer_encoder_layer", "nhead": 1, "d_model": 65536})", {4, 4}},
+  };
+  for (const auto& [layer, input] : cases)
+    EXPECT_THAT(error_of("[" + layer + "]", input, 2), HasSubstr("more than 1073741824 values"))
+        << layer;
+}
+
 TEST(ModelErrors, UnknownKindsAndOptionsNameTheNearest) {
   EXPECT_THAT(error_of(R"([{"kind": "conv2"}])", {1, 4, 4}, 2),
               AllOf(HasSubstr("/layers/0/kind"), HasSubstr("did you mean \"conv2d\"?")));

@@ -1,7 +1,8 @@
 """Rebuilds models/*.json in PyTorch, loads what Starling wrote and compares the logits.
 
 usage: reload_test.py FOLDER MODELS, where FOLDER holds NAME.safetensors and NAME.io.safetensors
-(tensors "input" and "logits") for each model of MODELS.
+(tensors "input" and "logits") for each model of MODELS. Writes NAME.python.safetensors, the same
+state as Python's safetensors package stores it.
 """
 
 import json
@@ -10,7 +11,7 @@ import pathlib
 import sys
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 TOLERANCE = 1e-5
@@ -100,6 +101,7 @@ def difference(folder, description):
     model = sequential(description["layers"], "", state)
     model.load_state_dict(state, strict=True)
     model.eval()
+    save_file(model.state_dict(), folder / f"{name}.python.safetensors")
     expected = load_file(folder / f"{name}.io.safetensors")
     with torch.no_grad():
         return (model(expected["input"]) - expected["logits"]).abs().max().item()
