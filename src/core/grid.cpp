@@ -15,8 +15,9 @@ namespace {
 constexpr int kFinestBits = 40;
 constexpr int kCoarsestBits = 12;
 constexpr double kSumLimit = 0x1p62;
-constexpr int64_t kSquareChunk = int64_t{1} << 20;
+constexpr int64_t kBlock = 4096;
 constexpr int64_t kSquareLimit = int64_t{1} << 41;
+constexpr int64_t kRangeLimit = int64_t{1} << 60;
 
 std::string text(double value) {
   char buffer[32];
@@ -67,6 +68,29 @@ double norm_of(std::span<const Value> values) {
   return largest * std::sqrt(scaled);
 }
 
+using Wide = unsigned __int128;
+
+Wide squared(int64_t radius) { return static_cast<Wide>(radius) * static_cast<Wide>(radius); }
+
+// Exact for at most 2^20 values within 2^41.
+Wide exact_squares(const int64_t* values, int64_t size) {
+  const SquareParts parts = square_parts(values, size);
+  return (static_cast<Wide>(parts.high_high) << 42) + (static_cast<Wide>(parts.high_low) << 22) +
+         parts.low_low;
+}
+
+// out = trunc(factor values) and its exact sum of squares, block by block while it is in the cache.
+template <typename Value>
+Wide truncate_and_square(std::span<const Value> values, double factor, std::span<int64_t> out) {
+  Wide sum = 0;
+  for (int64_t start = 0; start < std::ssize(values); start += kBlock) {
+    const int64_t size = std::min(kBlock, std::ssize(values) - start);
+    scale_and_truncate(values.data() + start, factor, out.data() + start, size);
+    sum += exact_squares(out.data() + start, size);
+  }
+  return sum;
+}
+
 template <typename Value>
 GridClip clip_values(const Grid& grid, double clip, std::span<const Value> values,
                      std::span<int64_t> out) {
@@ -82,10 +106,9 @@ GridClip clip_values(const Grid& grid, double clip, std::span<const Value> value
   const double factor =
       result.clipped ? std::ldexp(clip / result.norm, grid.fractional_bits) : grid.steps(1.0);
   double shrink = 0.0;
-  do {
-    scale_and_truncate(values.data(), factor * (1.0 - shrink), out.data(), std::ssize(values));
+  while (truncate_and_square(values, factor * (1.0 - shrink), out) > squared(grid.radius)) {
     shrink = shrink == 0.0 ? 0x1p-48 : 2 * shrink;
-  } while (!within_norm(out, grid.radius));
+  }
   return result;
 }
 
@@ -151,24 +174,21 @@ void round_to_grid(const Grid& grid, std::span<const double> values, std::span<i
 }
 
 bool within_norm(std::span<const int64_t> values, int64_t radius) {
-  using Wide = unsigned __int128;
-  if (radius < 0 || largest_magnitude(values.data(), std::ssize(values)) > radius) return false;
-  const Wide limit = static_cast<Wide>(radius) * static_cast<Wide>(radius);
+  if (radius < 0 || radius > kRangeLimit) {
+    throw Error("within_norm: radius " + std::to_string(radius) + " is outside 0..2^60");
+  }
   Wide sum = 0;
-  if (radius > kSquareLimit) {
-    for (size_t i = 0; i < values.size() && sum <= limit; ++i) {
-      sum += static_cast<Wide>(static_cast<__int128>(values[i]) * values[i]);
+  while (!values.empty() && sum <= squared(radius)) {
+    const auto block = values.first(std::min<size_t>(values.size(), kBlock));
+    if (!within_range(block.data(), radius, std::ssize(block))) return false;
+    if (radius <= kSquareLimit) {
+      sum += exact_squares(block.data(), std::ssize(block));
+    } else {
+      for (const int64_t v : block) sum += squared(v);
     }
-    return sum <= limit;
+    values = values.subspan(block.size());
   }
-  while (!values.empty()) {
-    const auto chunk = values.first(std::min<size_t>(values.size(), kSquareChunk));
-    const SquareParts parts = square_parts(chunk.data(), std::ssize(chunk));
-    sum += (static_cast<Wide>(parts.high_high) << 42) + (static_cast<Wide>(parts.high_low) << 22) +
-           parts.low_low;
-    values = values.subspan(chunk.size());
-  }
-  return sum <= limit;
+  return sum <= squared(radius);
 }
 
 GridSum::GridSum(const Grid& grid, int64_t size) : grid_(grid) {
@@ -193,12 +213,14 @@ void GridSum::add(std::span<const int64_t> values, int64_t weight) {
     throw Error("GridSum::add: weight " + std::to_string(weight) + " is outside 1.." +
                 std::to_string(grid_.total_weight));
   }
-  if (largest_magnitude(values.data(), std::ssize(values)) > grid_.radius) {
+  const int64_t before = weight_;
+  set_weight(weight_ + weight);
+  if (!add_weighted(values_.data(), values.data(), weight, grid_.radius, std::ssize(values))) {
+    add_weighted(values_.data(), values.data(), -weight, grid_.radius, std::ssize(values));
+    weight_ = before;
     throw Error("GridSum::add: a coordinate passes the grid's radius of " +
                 std::to_string(grid_.radius) + " steps; clip contributions with clip_to_grid()");
   }
-  set_weight(weight_ + weight);
-  add_weighted(values_.data(), values.data(), weight, std::ssize(values));
 }
 
 void GridSum::merge(const GridSum& other) {
@@ -208,14 +230,20 @@ void GridSum::merge(const GridSum& other) {
     throw Error("GridSum::merge: the other sum lies on another grid");
   }
   set_weight(weight_ + other.weight_);
-  add_weighted(values_.data(), other.values_.data(), 1, std::ssize(values_));
+  add_weighted(values_.data(), other.values_.data(), 1, grid_.radius, std::ssize(values_));
 }
 
-void GridSum::add_noise(std::span<const int64_t> noise) {
-  check_sizes("GridSum::add_noise", noise.size(), values_.size());
+void GridSum::add_noise(std::span<const int64_t> noise, int64_t first) {
+  if (first < 0 || first > std::ssize(values_) - std::ssize(noise)) {
+    throw Error("GridSum::add_noise: " + std::to_string(noise.size()) + " values from " +
+                std::to_string(first) + " on do not fit a sum of " +
+                std::to_string(values_.size()));
+  }
+  int64_t* const sum = values_.data() + first;
   for (size_t i = 0; i < noise.size(); ++i) {
-    if (__builtin_add_overflow(values_[i], noise[i], &values_[i])) {
-      throw Error("GridSum::add_noise: coordinate " + std::to_string(i) +
+    if (__builtin_add_overflow(sum[i], noise[i], &sum[i])) {
+      throw Error("GridSum::add_noise: coordinate " +
+                  std::to_string(first + static_cast<int64_t>(i)) +
                   " wraps; give choose_grid() the noise's standard deviation");
     }
   }

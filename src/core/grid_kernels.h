@@ -16,8 +16,8 @@ double squared_norm(const double* values, int64_t size);
 void scale_and_truncate(const float* values, double factor, int64_t* out, int64_t size);
 void scale_and_truncate(const double* values, double factor, int64_t* out, int64_t size);
 
-// Largest magnitude; that of the smallest integer counts as 2^63 - 1.
-int64_t largest_magnitude(const int64_t* values, int64_t size);
+// Whether all |values[i]| <= radius, 0 <= radius < 2^61.
+bool within_range(const int64_t* values, int64_t radius, int64_t size);
 
 // Three sums from which the sum of squares follows: |v| = 2^21 high + low, of at most 2^20 values
 // with |v| <= 2^41.
@@ -28,7 +28,8 @@ struct SquareParts {
 };
 SquareParts square_parts(const int64_t* values, int64_t size);
 
-// sum[i] += weight * values[i]
-void add_weighted(int64_t* sum, const int64_t* values, int64_t weight, int64_t size);
+// sum[i] += weight * values[i], modulo 2^64, and within_range(values).
+bool add_weighted(int64_t* sum, const int64_t* values, int64_t weight, int64_t radius,
+                  int64_t size);
 
 }  // namespace starling

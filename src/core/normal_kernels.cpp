@@ -136,74 +136,57 @@ STARLING_INLINE Direction<Value> direction_of(Word word) {
   return {chosen(swap, b, a), chosen(swap, a, b)};
 }
 
-STARLING_INLINE bool add_float_pairs(const FloatPairs& p) {
-  const uint32_t* const radius = p.radius;
-  const uint32_t* const angle = p.angle;
-  float* const __restrict first = p.values;
-  float* const __restrict second = p.values + p.pairs;
-  const float deviation = p.standard_deviation;
-  const float scale = p.scale;
-  const int64_t pairs = p.pairs;
-  uint32_t refine = 0;
-  for (int64_t i = 0; i < pairs; ++i) {
-    const uint32_t word = radius[i];
-    const float r = radius_of<float>(word);
-    const Direction<float> d = direction_of<float>(angle[i]);
-    const float x = first[i];
-    const float y = second[i];
-    const uint32_t rare = word < kRefineBelow ? ~0u : 0u;
-    first[i] = chosen(rare, x, scale * (x + deviation * (r * d.first)));
-    second[i] = chosen(rare, y, scale * (y + deviation * (r * d.second)));
-    refine |= rare;
+struct AddFloatPairs {
+  STARLING_INLINE static bool run(FloatPairs p) {
+    const uint32_t* const radius = p.radius;
+    const uint32_t* const angle = p.angle;
+    float* const __restrict first = p.values;
+    float* const __restrict second = p.values + p.pairs;
+    const float deviation = p.standard_deviation;
+    const float scale = p.scale;
+    const int64_t pairs = p.pairs;
+    uint32_t refine = 0;
+    for (int64_t i = 0; i < pairs; ++i) {
+      const uint32_t word = radius[i];
+      const float r = radius_of<float>(word);
+      const Direction<float> d = direction_of<float>(angle[i]);
+      const float x = first[i];
+      const float y = second[i];
+      const uint32_t rare = word < kRefineBelow ? ~0u : 0u;
+      first[i] = chosen(rare, x, scale * (x + deviation * (r * d.first)));
+      second[i] = chosen(rare, y, scale * (y + deviation * (r * d.second)));
+      refine |= rare;
+    }
+    return refine != 0;
   }
-  return refine != 0;
-}
+};
 
-STARLING_INLINE void add_double_pairs(const DoublePairs& p) {
-  const uint64_t* const radius = p.radius;
-  const uint64_t* const angle = p.angle;
-  double* const __restrict first = p.values;
-  double* const __restrict second = p.values + p.pairs;
-  const double deviation = p.standard_deviation;
-  const double scale = p.scale;
-  const int64_t pairs = p.pairs;
-  for (int64_t i = 0; i < pairs; ++i) {
-    const double r = radius_of<double>(radius[i]);
-    const Direction<double> d = direction_of<double>(angle[i]);
-    first[i] = scale * (first[i] + deviation * (r * d.first));
-    second[i] = scale * (second[i] + deviation * (r * d.second));
+struct AddDoublePairs {
+  STARLING_INLINE static void run(DoublePairs p) {
+    const uint64_t* const radius = p.radius;
+    const uint64_t* const angle = p.angle;
+    double* const __restrict first = p.values;
+    double* const __restrict second = p.values + p.pairs;
+    const double deviation = p.standard_deviation;
+    const double scale = p.scale;
+    const int64_t pairs = p.pairs;
+    for (int64_t i = 0; i < pairs; ++i) {
+      const double r = radius_of<double>(radius[i]);
+      const Direction<double> d = direction_of<double>(angle[i]);
+      first[i] = scale * (first[i] + deviation * (r * d.first));
+      second[i] = scale * (second[i] + deviation * (r * d.second));
+    }
   }
-}
-
-STARLING_TARGET_AVX2 bool float_avx2(const FloatPairs& p) { return add_float_pairs(p); }
-STARLING_TARGET_AVX512 bool float_avx512(const FloatPairs& p) { return add_float_pairs(p); }
-STARLING_TARGET_AVX2 void double_avx2(const DoublePairs& p) { add_double_pairs(p); }
-STARLING_TARGET_AVX512 void double_avx512(const DoublePairs& p) { add_double_pairs(p); }
+};
 
 }  // namespace
 
 bool add_normal_pairs(const FloatPairs& pairs, VectorTarget target) {
-  switch (target) {
-    case VectorTarget::avx512:
-      return float_avx512(pairs);
-    case VectorTarget::avx2:
-      return float_avx2(pairs);
-    case VectorTarget::baseline:
-      break;
-  }
-  return add_float_pairs(pairs);
+  return run_on<AddFloatPairs>(target, pairs);
 }
 
 void add_normal_pairs(const DoublePairs& pairs, VectorTarget target) {
-  switch (target) {
-    case VectorTarget::avx512:
-      return double_avx512(pairs);
-    case VectorTarget::avx2:
-      return double_avx2(pairs);
-    case VectorTarget::baseline:
-      break;
-  }
-  add_double_pairs(pairs);
+  run_on<AddDoublePairs>(target, pairs);
 }
 
 NormalPair refined_normal_pair(uint32_t radius_high, uint64_t radius_low, uint32_t angle) {

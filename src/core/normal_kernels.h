@@ -32,8 +32,8 @@ bool add_normal_pairs(const FloatPairs& pairs, VectorTarget target = vector_targ
 // Double: words of 64 bits.
 void add_normal_pairs(const DoublePairs& pairs, VectorTarget target = vector_target());
 
-// One pair of normals from a uniform of 95 bits in (0, 1), (high + (l + 1/2) 2^-63) 2^-32 with l the
-// upper 63 bits of low, and an angle of 32 bits: the radius reaches 11.5.
+// One pair of normals from a uniform of 95 bits in (0, 1), (high + (l + 1/2) 2^-63) 2^-32 with l
+// the upper 63 bits of low, and an angle of 32 bits: the radius reaches 11.5.
 struct NormalPair {
   double first;
   double second;

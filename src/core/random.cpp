@@ -109,6 +109,12 @@ class RandomStream::Generator {
     source_->fill({reinterpret_cast<uint8_t*>(words.at), whole});
   }
 
+  void fill(std::span<uint64_t> words) {
+    const size_t whole = words.size_bytes() / WordSource::kGroup * WordSource::kGroup;
+    source_->fill({reinterpret_cast<uint8_t*>(words.data()), whole});
+    for (uint64_t& word : words.subspan(whole / sizeof(uint64_t))) word = next();
+  }
+
   double normal() {
     if (has_spare_) {
       has_spare_ = false;
@@ -172,6 +178,8 @@ RandomStream::RandomStream(RandomStream&&) noexcept = default;
 RandomStream& RandomStream::operator=(RandomStream&&) noexcept = default;
 
 uint64_t RandomStream::next() { return generator_->next(); }
+
+void RandomStream::fill(std::span<uint64_t> words) { generator_->fill(words); }
 
 double RandomStream::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
 

@@ -78,26 +78,25 @@ struct PhiloxState {
   uint64_t counter;
 };
 
-STARLING_INLINE void philox_fill(PhiloxState& state, std::span<uint8_t> bytes) {
-  PhiloxLanes c;
-  for (size_t at = 0; at + sizeof c <= bytes.size(); at += sizeof c) {
-    for (int i = 0; i < kLanes; ++i) {
-      // Counters of one group share their upper 60 bits.
-      c.word[0][i] = static_cast<uint32_t>(state.counter) + static_cast<uint32_t>(i);
-      c.word[1][i] = static_cast<uint32_t>(state.counter >> 32);
-      c.word[2][i] = static_cast<uint32_t>(state.high);
-      c.word[3][i] = static_cast<uint32_t>(state.high >> 32);
+struct PhiloxFill {
+  STARLING_INLINE static void run(PhiloxState* shared, std::span<uint8_t> bytes) {
+    PhiloxState state = *shared;
+    PhiloxLanes c;
+    for (size_t at = 0; at + sizeof c <= bytes.size(); at += sizeof c) {
+      for (int i = 0; i < kLanes; ++i) {
+        // Counters of one group share their upper 60 bits.
+        c.word[0][i] = static_cast<uint32_t>(state.counter) + static_cast<uint32_t>(i);
+        c.word[1][i] = static_cast<uint32_t>(state.counter >> 32);
+        c.word[2][i] = static_cast<uint32_t>(state.high);
+        c.word[3][i] = static_cast<uint32_t>(state.high >> 32);
+      }
+      philox_rounds(c, state.key0, state.key1);
+      std::memcpy(bytes.data() + at, c.word, sizeof c.word);
+      state.counter += kLanes;
     }
-    philox_rounds(c, state.key0, state.key1);
-    std::memcpy(bytes.data() + at, c.word, sizeof c.word);
-    state.counter += kLanes;
+    *shared = state;
   }
-}
-
-STARLING_TARGET_AVX2 void philox_avx2(PhiloxState& s, std::span<uint8_t> b) { philox_fill(s, b); }
-STARLING_TARGET_AVX512 void philox_avx512(PhiloxState& s, std::span<uint8_t> b) {
-  philox_fill(s, b);
-}
+};
 
 class PhiloxSource final : public WordSource {
  public:
@@ -109,15 +108,7 @@ class PhiloxSource final : public WordSource {
   }
 
   void fill(std::span<uint8_t> bytes) override {
-    switch (vector_target()) {
-      case VectorTarget::avx512:
-        return philox_avx512(state_, bytes);
-      case VectorTarget::avx2:
-        return philox_avx2(state_, bytes);
-      case VectorTarget::baseline:
-        break;
-    }
-    philox_fill(state_, bytes);
+    run_on<PhiloxFill>(vector_target(), &state_, bytes);
   }
 
  private:

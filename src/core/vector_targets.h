@@ -40,4 +40,26 @@ inline VectorTarget vector_target() {
 #endif
 }
 
+// Runs Loop::run(arguments...), compiled for `target`. `run` is a static STARLING_INLINE function.
+template <typename Loop, typename... Arguments>
+STARLING_TARGET_AVX2 auto run_avx2(Arguments... arguments) {
+  return Loop::run(arguments...);
+}
+template <typename Loop, typename... Arguments>
+STARLING_TARGET_AVX512 auto run_avx512(Arguments... arguments) {
+  return Loop::run(arguments...);
+}
+template <typename Loop, typename... Arguments>
+auto run_on(VectorTarget target, Arguments... arguments) {
+  switch (target) {
+    case VectorTarget::avx512:
+      return run_avx512<Loop>(arguments...);
+    case VectorTarget::avx2:
+      return run_avx2<Loop>(arguments...);
+    case VectorTarget::baseline:
+      break;
+  }
+  return Loop::run(arguments...);
+}
+
 }  // namespace starling

@@ -21,16 +21,33 @@ constexpr int64_t kWholeLimit = 16;
 LazyUniform::LazyUniform(std::vector<uint64_t> digits)
     : first_(digits.at(0)), drawn_(true), rest_(digits.begin() + 1, digits.end()) {}
 
-uint64_t LazyUniform::digit(size_t index, RandomStream& stream) {
+ExactSampler::~ExactSampler() {
+  for (uint64_t& word : words_) *const_cast<volatile uint64_t*>(&word) = 0;
+}
+
+void ExactSampler::refill() {
+  stream_.fill(words_);
+  position_ = 0;
+}
+
+uint64_t ExactSampler::digit(LazyUniform& number, size_t index) {
   if (index == 0) {
-    if (!drawn_) {
-      first_ = stream.next();
-      drawn_ = true;
+    if (!number.drawn_) {
+      number.first_ = next();
+      number.drawn_ = true;
     }
-    return first_;
+    return number.first_;
   }
-  while (rest_.size() < index) rest_.push_back(stream.next());
-  return rest_[index - 1];
+  while (number.rest_.size() < index) number.rest_.push_back(next());
+  return number.rest_[index - 1];
+}
+
+uint64_t ExactSampler::below(uint64_t bound) {
+  for (;;) {
+    const Wide product = static_cast<Wide>(next()) * bound;
+    const auto low = static_cast<uint64_t>(product);
+    if (low >= bound || low >= -bound % bound) return static_cast<uint64_t>(product >> 64);
+  }
 }
 
 Dyadic Dyadic::of(double value, const char* name) {
@@ -48,8 +65,8 @@ Dyadic Dyadic::of(double value, const char* name) {
 
 bool ExactSampler::less(LazyUniform& a, LazyUniform& b) {
   for (size_t i = 0;; ++i) {
-    const uint64_t left = a.digit(i, stream_);
-    const uint64_t right = b.digit(i, stream_);
+    const uint64_t left = digit(a, i);
+    const uint64_t right = digit(b, i);
     if (left != right) return left < right;
   }
 }
@@ -60,8 +77,8 @@ bool ExactSampler::less(LazyUniform& a, const Ratio& b, size_t from) {
   for (size_t i = from; numerator != 0; ++i) {
     const Wide scaled = static_cast<Wide>(numerator) << 64;
     const auto threshold = static_cast<uint64_t>(scaled / b.denominator);
-    const uint64_t digit = a.digit(i, stream_);
-    if (digit != threshold) return digit < threshold;
+    const uint64_t found = digit(a, i);
+    if (found != threshold) return found < threshold;
     numerator = static_cast<uint64_t>(scaled % b.denominator);
   }
   return false;
@@ -69,11 +86,20 @@ bool ExactSampler::less(LazyUniform& a, const Ratio& b, size_t from) {
 
 // Von Neumann: the length of a falling run that starts at x is even with probability exp(-x).
 bool ExactSampler::exponential_trial(const Ratio& x) {
-  LazyUniform last;
-  if (!less(last, x)) return true;
-  for (bool even = false;; even = !even) {
+  LazyUniform first;
+  return !less(first, x) || !odd_run(first);
+}
+
+bool ExactSampler::half_trial() {
+  LazyUniform first;
+  return digit(first, 0) >> 63 != 0 || !odd_run(first);
+}
+
+// Whether a falling run that goes on below `last`, itself included, has odd length.
+bool ExactSampler::odd_run(LazyUniform& last) {
+  for (bool odd = true;; odd = !odd) {
     LazyUniform next;
-    if (!less(next, last)) return even;
+    if (!less(next, last)) return odd;
     last = std::move(next);
   }
 }
@@ -85,7 +111,7 @@ bool ExactSampler::karney_trial(int64_t k, Number& x) {
     const bool even = length % 2 == 0;
     LazyUniform next;
     if (!(length == 0 ? less(next, x) : less(next, last))) return even;
-    const int64_t choice = stream_.below(2 * k + 2);
+    const auto choice = static_cast<int64_t>(below(static_cast<uint64_t>(2 * k + 2)));
     if (choice == 2 * k + 1) return even;
     if (choice == 2 * k) {
       LazyUniform r;
@@ -104,12 +130,11 @@ bool ExactSampler::accept_fraction(int64_t k, Number& x) {
 }
 
 int64_t ExactSampler::whole_part() {
-  constexpr Ratio kHalf{1, 2};
   for (;;) {
     int64_t k = 0;
-    while (exponential_trial(kHalf)) ++k;
+    while (half_trial()) ++k;
     int64_t trials = k * (k - 1);
-    while (trials > 0 && exponential_trial(kHalf)) --trials;
+    while (trials > 0 && half_trial()) --trials;
     if (trials > 0) continue;
     if (k >= kWholeLimit) throw Error("exact sampler: the random stream is broken");
     return k;
@@ -130,7 +155,7 @@ int64_t ExactSampler::rounded_normal(const Dyadic& s) {
 // floor is that of known 2^-q unless mantissa f reaches the next multiple.
 int64_t ExactSampler::rounded_product(const Dyadic& s, int64_t whole, LazyUniform& fraction) {
   const int q = s.shift + 64;
-  const Wide leading = (static_cast<Wide>(whole) << 64) | fraction.digit(0, stream_);
+  const Wide leading = (static_cast<Wide>(whole) << 64) | digit(fraction, 0);
   const Wide known = leading * s.mantissa + (static_cast<Wide>(1) << (q - 1));
   const Wide gap = (static_cast<Wide>(1) << q) - (known & ((static_cast<Wide>(1) << q) - 1));
   const auto floor = static_cast<int64_t>(known >> q);
@@ -141,11 +166,11 @@ int64_t ExactSampler::rounded_product(const Dyadic& s, int64_t whole, LazyUnifor
 // |n| = ceil(k s) + j belongs to the one k with |n| / s = k + x, x in [0, 1).
 int64_t ExactSampler::discrete_normal(const Dyadic& s) {
   const uint64_t unit = uint64_t{1} << s.shift;
-  const auto choices = static_cast<int64_t>((s.mantissa + unit - 1) / unit);
+  const uint64_t choices = (s.mantissa + unit - 1) / unit;
   for (;;) {
     const int64_t k = whole_part();
     const uint64_t start = static_cast<uint64_t>(k) * s.mantissa;
-    const uint64_t n = (start + unit - 1) / unit + static_cast<uint64_t>(stream_.below(choices));
+    const uint64_t n = (start + unit - 1) / unit + below(choices);
     const uint64_t excess = n * unit - start;
     const bool negative = coin();
     if (excess >= s.mantissa || (n == 0 && negative)) continue;
@@ -157,7 +182,7 @@ int64_t ExactSampler::discrete_normal(const Dyadic& s) {
 
 int64_t ExactSampler::discrete_laplace(const Dyadic& s) {
   for (;;) {
-    const auto u = static_cast<uint64_t>(stream_.below(static_cast<int64_t>(s.mantissa)));
+    const uint64_t u = below(s.mantissa);
     if (!exponential_trial(Ratio{u, s.mantissa})) continue;
     uint64_t v = 0;
     while (exponential_trial(Ratio{1, 1})) ++v;

@@ -6,6 +6,7 @@
 // Gaussian for differential privacy".
 
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "starling/core/random.h"
@@ -17,9 +18,9 @@ class LazyUniform {
  public:
   LazyUniform() = default;
   explicit LazyUniform(std::vector<uint64_t> digits);
-  uint64_t digit(size_t index, RandomStream& stream);
 
  private:
+  friend class ExactSampler;
   uint64_t first_ = 0;
   bool drawn_ = false;
   std::vector<uint64_t> rest_;
@@ -43,6 +44,9 @@ struct Dyadic {
 class ExactSampler {
  public:
   explicit ExactSampler(RandomStream& stream) : stream_(stream) {}
+  ~ExactSampler();  // wipes the words that it holds
+  ExactSampler(const ExactSampler&) = delete;
+  ExactSampler& operator=(const ExactSampler&) = delete;
 
   // round(N(0, s^2)): Karney's algorithm N, the product rounded exactly to the nearest integer.
   int64_t rounded_normal(const Dyadic& s);
@@ -60,6 +64,8 @@ class ExactSampler {
   bool less(LazyUniform& a, const Ratio& b, size_t from = 0);
   // True with probability exp(-x).
   bool exponential_trial(const Ratio& x);
+  bool half_trial();  // the same for 1/2
+  bool odd_run(LazyUniform& last);
   // True with probability exp(-x (2 k + x) / (2 k + 2)): Karney's algorithm B.
   template <typename Number>
   bool karney_trial(int64_t k, Number& x);
@@ -68,9 +74,19 @@ class ExactSampler {
   bool accept_fraction(int64_t k, Number& x);
   // Probability proportional to exp(-k^2 / 2), k >= 0.
   int64_t whole_part();
-  bool coin() { return (stream_.next() >> 63) != 0; }
+  uint64_t next() {
+    if (position_ == std::size(words_)) refill();
+    return words_[position_++];
+  }
+  void refill();
+  uint64_t digit(LazyUniform& number, size_t index);
+  // Uniform on 0..bound-1, bound >= 1.
+  uint64_t below(uint64_t bound);
+  bool coin() { return (next() >> 63) != 0; }
 
   RandomStream& stream_;
+  uint64_t words_[256];
+  size_t position_ = std::size(words_);
 };
 
 }  // namespace starling

@@ -1,5 +1,6 @@
 #include "starling/privacy/mechanism.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -10,6 +11,7 @@
 namespace starling {
 namespace {
 
+constexpr int64_t kBlock = 2048;
 constexpr double kLargestFastSteps = 0x1p56;  // 64-bit integers hold 128 standard deviations
 
 std::string text(double value) {
@@ -31,6 +33,18 @@ double product(double a, double b, const char* name) { return positive(a * b, na
 void add_checked(int64_t& value, int64_t noise, const char* name) {
   if (__builtin_add_overflow(value, noise, &value)) {
     throw Error(std::string(name) + ": a value wraps in 64 bits; choose a coarser grid");
+  }
+}
+
+// Adds what `draw` fills, a cache-sized block of coordinates after the other.
+template <typename Draw>
+void add_in_blocks(GridSum& sum, const Draw& draw) {
+  int64_t noise[kBlock];
+  const int64_t size = std::ssize(sum.values());
+  for (int64_t first = 0; first < size; first += kBlock) {
+    const std::span<int64_t> block(noise, static_cast<size_t>(std::min(kBlock, size - first)));
+    draw(block);
+    sum.add_noise(block, first);
   }
 }
 
@@ -57,20 +71,22 @@ void GaussianNoise::add_fast(GridSum& sum, RandomStream& stream) const {
     throw Error("GaussianNoise: " + text(steps) +
                 " grid steps pass 64-bit sums; give choose_grid() the noise");
   }
-  std::vector<double> normals(sum.values().size(), 0.0);
-  stream.add_normal(std::span<double>(normals), steps);
-  std::vector<int64_t> noise(normals.size());
-  for (size_t i = 0; i < noise.size(); ++i) noise[i] = std::llrint(normals[i]);
-  sum.add_noise(noise);
+  double normals[kBlock];
+  add_in_blocks(sum, [&](std::span<int64_t> noise) {
+    const std::span<double> block(normals, noise.size());
+    std::ranges::fill(block, 0.0);
+    stream.add_normal(block, steps);
+    for (size_t i = 0; i < noise.size(); ++i) noise[i] = std::llrint(block[i]);
+  });
 }
 
 void GaussianNoise::add_secure(GridSum& sum, RandomStream& stream) const {
   const Dyadic steps =
       Dyadic::of(sum.grid().steps(standard_deviation_), "GaussianNoise: standard deviation");
   ExactSampler sampler(stream);
-  std::vector<int64_t> noise(sum.values().size());
-  for (int64_t& value : noise) value = sampler.rounded_normal(steps);
-  sum.add_noise(noise);
+  add_in_blocks(sum, [&](std::span<int64_t> noise) {
+    for (int64_t& value : noise) value = sampler.rounded_normal(steps);
+  });
 }
 
 DiscreteGaussianNoise::DiscreteGaussianNoise(double noise_multiplier, double clip)

@@ -153,8 +153,10 @@ TEST(WithinNorm, MatchesExactArithmeticAtTheBoundary) {
       EXPECT_FALSE(within_norm(values, radius - 1));
     }
   }
-  EXPECT_FALSE(within_norm(std::vector<int64_t>{std::numeric_limits<int64_t>::min()},
-                           std::numeric_limits<int64_t>::max() - 1));
+  EXPECT_FALSE(
+      within_norm(std::vector<int64_t>{std::numeric_limits<int64_t>::min()}, int64_t{1} << 60));
+  EXPECT_FALSE(within_norm(std::vector<int64_t>{std::numeric_limits<int64_t>::max()}, 1));
+  EXPECT_THROW(within_norm({}, std::numeric_limits<int64_t>::max()), Error);
   EXPECT_TRUE(within_norm({}, 0));
   const std::vector<int64_t> many(3000000, int64_t{1} << 20);
   EXPECT_TRUE(within_norm(many, 1816187000));
@@ -231,6 +233,8 @@ TEST(GridSum, OverflowFailsAndLeavesTheSumUnchanged) {
   EXPECT_EQ(sum.values()[0], 6 * grid.radius);
   EXPECT_EQ(sum.weight(), 6);
   EXPECT_THROW(sum.add_noise(std::vector<int64_t>{std::numeric_limits<int64_t>::max()}), Error);
+  EXPECT_THROW(sum.add_noise(std::vector<int64_t>{1}, 1), Error);
+  EXPECT_THROW(sum.add_noise(std::vector<int64_t>{1}, -1), Error);
   EXPECT_THROW(sum.merge(GridSum(choose_grid({2.0, 10}), 1)), Error);
 }
 

@@ -189,6 +189,23 @@ TEST(RandomStream, NamesThatDifferInOneFieldAreUncorrelated) {
   }
 }
 
+TEST(RandomStream, FillGivesFreshWordsOfAnyNumber) {
+  for (const auto& key : both_kinds()) {
+    RandomStream stream(key, {Purpose::probe});
+    std::set<uint64_t> seen;
+    size_t drawn = 0;
+    for (const size_t count : {0, 1, 31, 32, 33, 500}) {
+      std::vector<uint64_t> words(count);
+      stream.fill(words);
+      seen.insert(words.begin(), words.end());
+      seen.insert(stream.next());
+      drawn += count + 1;
+    }
+    EXPECT_EQ(seen.size(), drawn) << "a word was given twice";
+    EXPECT_FALSE(seen.contains(0)) << "a word was left out";
+  }
+}
+
 TEST(RandomStream, BelowIsUniformWithoutModuloBias) {
   RandomStream stream(RandomKey::from_seed(2), {Purpose::probe});
   constexpr int64_t kBound = 7;

@@ -58,7 +58,7 @@ GridClip clip_to_grid(const Grid& grid, std::span<const double> values, std::spa
 void round_to_grid(const Grid& grid, std::span<const float> values, std::span<int64_t> out);
 void round_to_grid(const Grid& grid, std::span<const double> values, std::span<int64_t> out);
 
-// Whether the sum of squares is at most radius^2, in 128-bit integers.
+// Whether the sum of squares is at most radius^2, in 128-bit integers; radius in 0..2^60.
 bool within_norm(std::span<const int64_t> values, int64_t radius);
 
 // A sum of contributions. Not for concurrent use: give each thread its own and merge them.
@@ -71,8 +71,9 @@ class GridSum {
   void add(std::span<const int64_t> values, int64_t weight = 1);
   // Adds another sum of the same grid and size, with its weight. Errors as add().
   void merge(const GridSum& other);
-  // Adds noise in grid steps. Errors: Error where a coordinate would wrap.
-  void add_noise(std::span<const int64_t> noise);
+  // Adds noise in grid steps to the coordinates from `first` on. Errors: Error where a coordinate
+  // would wrap; the release must then be abandoned.
+  void add_noise(std::span<const int64_t> noise, int64_t first = 0);
   // out[i] = scale * sum[i] * 2^-k in double precision; scale is for instance 1 / (q N).
   void decode(std::span<float> out, double scale = 1.0) const;
   void decode(std::span<double> out, double scale = 1.0) const;

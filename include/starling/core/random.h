@@ -70,11 +70,15 @@ class RandomStream {
   RandomStream(RandomStream&&) noexcept;
   RandomStream& operator=(RandomStream&&) noexcept;
 
-  uint64_t next();               // 64 uniform bits
-  double uniform();              // [0, 1), 53 bits
-  int64_t below(int64_t bound);  // uniform on 0..bound-1 without modulo bias; bound >= 1
+  uint64_t next();                       // 64 uniform bits
+  void fill(std::span<uint64_t> words);  // uniform bits in bulk
+  double uniform();                      // [0, 1), 53 bits
+  int64_t below(int64_t bound);          // uniform on 0..bound-1 without modulo bias; bound >= 1
+  // True with exactly `probability` in [0, 1]: as many bits are drawn as the comparison needs.
   bool bernoulli(double probability);
-  double normal();  // standard normal in double precision
+  // Standard normal in double precision by Box and Muller (1958) from 64-bit uniforms: tails are
+  // right to 9 standard deviations and end at 9.49.
+  double normal();
   // Distinct indices of 0..count-1, each taken with one independent coin of exactly `rate` in
   // [0, 1], ascending: Poisson sampling, with no approximation.
   std::vector<int64_t> poisson_sample(int64_t count, double rate);
