@@ -1,0 +1,130 @@
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/generated/Functions.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "nn/graph/kernels.h"
+#include "nn/graph/rule.h"
+
+namespace starling::graph {
+namespace {
+
+namespace generated = torch::autograd::generated;
+
+// Rows of a table looked up by index. An example's gradient is zero but for its own rows, where the
+// output gradients of equal indices add up; it is never laid out as a whole table.
+class LookupTerm final : public Term {
+ public:
+  // indices: [B, T]; gradients: [B, T, d]; rows at `padding` (or -1) are not trained
+  LookupTerm(torch::Tensor indices, torch::Tensor gradients, int64_t table, int64_t padding)
+      : indices_(indices.to(torch::kInt64).contiguous()),
+        gradients_(gradients.contiguous()),
+        table_(table),
+        padding_(padding) {}
+
+  torch::Tensor squared_norms() override {
+    auto squares = torch::empty({gradients_.size(0)}, torch::kFloat64);
+    auto* out = squares.mutable_data_ptr<double>();
+    at::parallel_for(0, gradients_.size(0), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        out[b] = gradients_.scalar_type() == torch::kFloat64
+                     ? squared_norm<double>(kernels().squares_f64, b)
+                     : squared_norm<float>(kernels().squares_f32, b);
+      }
+    });
+    return squares;
+  }
+
+  torch::Tensor weighted_sum(const torch::Tensor& factors) override {
+    const auto weighted = gradients_ * factors.view({-1, 1, 1});
+    return at::embedding_dense_backward(weighted, indices_, table_, padding_, false);
+  }
+
+  torch::Tensor example(int64_t b) override {
+    return at::embedding_dense_backward(gradients_[b], indices_[b], table_, padding_, false);
+  }
+
+  void forget(const torch::Tensor& kept) override {
+    gradients_ =
+        torch::where(kept.view({-1, 1, 1}), gradients_, torch::zeros({}, gradients_.options()));
+  }
+
+ private:
+  template <class T>
+  double squared_norm(double (*squares)(const T*, int64_t), int64_t b) const {
+    const int64_t length = indices_.size(1), width = gradients_.size(2);
+    const auto* index = indices_.const_data_ptr<int64_t>() + b * length;
+    const auto* rows = gradients_.const_data_ptr<T>() + b * length * width;
+    std::vector<int64_t> order;
+    for (int64_t t = 0; t < length; ++t) {
+      if (index[t] != padding_) order.push_back(t);
+    }
+    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t c) {
+      return std::pair(index[a], a) < std::pair(index[c], c);
+    });
+    double total = 0;
+    std::vector<T> sum(width);
+    for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+      for (end = begin + 1; end < order.size() && index[order[end]] == index[order[begin]];) ++end;
+      const T* first = rows + order[begin] * width;
+      if (end - begin > 1) {
+        std::copy(first, first + width, sum.begin());
+        for (size_t i = begin + 1; i < end; ++i) {
+          const T* row = rows + order[i] * width;
+          for (int64_t j = 0; j < width; ++j) sum[j] += row[j];
+        }
+        first = sum.data();
+      }
+      total += squares(first, width);
+    }
+    return total;
+  }
+
+  const torch::Tensor indices_;
+  torch::Tensor gradients_;
+  const int64_t table_, padding_;
+};
+
+class EmbeddingRule final : public Rule {
+ public:
+  EmbeddingRule(generated::EmbeddingBackward0& node, const RuleContext& context)
+      : indices_(node.indices_.unpack()),
+        table_(node.weight_sym_argsize_0.expect_int()),
+        padding_(node.padding_idx.expect_int()),
+        layout_(context.layouts[0]),
+        batch_(context.batch) {}
+
+  std::unique_ptr<Term> term(const ParameterEdge&, const Captured& captured) override {
+    const auto& gradient = captured.gradients[0];
+    if (!gradient.defined()) return nullptr;
+    const int64_t width = gradient.size(-1);
+    const auto rows = examples_first(gradient, layout_, batch_).reshape({batch_, -1, width});
+    const auto indices = examples_first(indices_, layout_, batch_).reshape({batch_, -1});
+    return std::make_unique<LookupTerm>(indices, rows, table_, padding_);
+  }
+
+ private:
+  const torch::Tensor indices_;
+  const int64_t table_, padding_;
+  const Layout layout_;
+  const int64_t batch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_embedding_rule(const RuleContext& context) {
+  auto* node = dynamic_cast<generated::EmbeddingBackward0*>(context.use.node);
+  if (node == nullptr) return nullptr;
+  const auto& layout = context.layouts[0];
+  const auto output = sizes_at(Edge(node->getptr(), 0));
+  int64_t entries = 1;
+  for (int64_t size : output) entries *= size;
+  const bool covered = layout.regular() && entries > 0 &&
+                       node->indices_.unpack().device().is_cpu() &&
+                       layout.axis < static_cast<int64_t>(output.size()) - 1;
+  if (!covered) return nullptr;
+  return std::make_unique<EmbeddingRule>(*node, context);
+}
+
+}  // namespace starling::graph
