@@ -170,7 +170,6 @@ TEST(Safetensors, MutatedFilesAreRefusedOrValid) {
   const auto original = format_safetensors(Sample().tensors, {{"format", "pt"}});
   std::mt19937_64 random(7);
   int refused = 0;
-  volatile uint64_t sink = 0;
   for (int trial = 0; trial < kMutations; ++trial) {
     std::string file = original;
     for (uint64_t change = 0; change < 1 + random() % 3; ++change) {
@@ -189,7 +188,7 @@ TEST(Safetensors, MutatedFilesAreRefusedOrValid) {
     }
     try {
       const auto read = parse_safetensors(file, "m");
-      sink = touched(read);
+      EXPECT_LE(touched(read), 255 * file.size());
       EXPECT_NO_THROW(format_safetensors(read.tensors, read.metadata));
     } catch (const InputError&) {
       ++refused;

@@ -60,7 +60,7 @@ std::shared_ptr<Model> as_model(Holder module) {
 // Parameters are named as in a PyTorch nn.Sequential, "0.weight"; a layer's "name" takes the place
 // of its position. Initial weights come from LibTorch's default generator, so that
 // torch::manual_seed before the factory's call decides them; this function leaves the generator as
-// it was.
+// it was. The factory may be called from several threads at once.
 ModelFactory model_from_json(const Json& description, const std::string& source,
                              const std::vector<int64_t>& input_shape, int64_t classes,
                              const std::string& pointer = "");
