@@ -30,12 +30,15 @@ class PerExampleGradients::Engine {
       throw Error("losses: have " + std::to_string(losses.dim()) +
                   " dimensions; give one loss an example, shape [batch]");
     }
+    without_rule_.clear();
     if (losses.size(0) == 0) return empty_batch();
     if (!losses.requires_grad()) {
       throw Error("losses: do not depend on any trainable parameter");
     }
-    return graph::clipped_backward(losses, leaves_, clipping);
+    return graph::clipped_backward(losses, leaves_, clipping, without_rule_);
   }
+
+  const std::vector<std::string>& without_rule() const { return without_rule_; }
 
  private:
   ClippedBackward empty_batch() const {
@@ -46,6 +49,7 @@ class PerExampleGradients::Engine {
   }
 
   graph::Leaves leaves_;
+  std::vector<std::string> without_rule_;
 };
 
 PerExampleGradients::PerExampleGradients(NamedParameters parameters)
@@ -57,6 +61,10 @@ PerExampleGradients& PerExampleGradients::operator=(PerExampleGradients&&) noexc
 ClippedBackward PerExampleGradients::backward(const torch::Tensor& losses,
                                               const Clipping& clipping) {
   return engine_->backward(losses, clipping);
+}
+
+const std::vector<std::string>& PerExampleGradients::without_rule() const {
+  return engine_->without_rule();
 }
 
 }  // namespace starling

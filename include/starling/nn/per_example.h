@@ -50,6 +50,10 @@ class PerExampleGradients {
   // split into chunks. Errors: Error naming the operation when examples are mixed.
   ClippedBackward backward(const torch::Tensor& losses, const Clipping& clipping);
 
+  // Operations of the last batch that have no rule, each with a parameter it uses: their gradients
+  // are exact and cost one call of the operation an example.
+  const std::vector<std::string>& without_rule() const;
+
  private:
   class Engine;
   std::unique_ptr<Engine> engine_;

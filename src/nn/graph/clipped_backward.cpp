@@ -1,5 +1,7 @@
 #include "nn/graph/clipped_backward.h"
 
+#include <mutex>
+#include <set>
 #include <utility>
 
 #include "nn/graph/capture.h"
@@ -7,7 +9,7 @@
 #include "nn/graph/gather.h"
 #include "nn/graph/one_at_a_time.h"
 #include "nn/graph/rule.h"
-#include "starling/core/error.h"
+#include "starling/core/log.h"
 
 namespace starling::graph {
 namespace {
@@ -22,6 +24,29 @@ std::vector<std::unique_ptr<Rule>> make_rules(const CapturePlan& plan, int64_t b
         make_rule({plan.tape.uses[u], plan.tape.slots, plan.layouts[u], batch, budget}));
   }
   return rules;
+}
+
+std::vector<std::string> operations_without_rule(const Tape& tape,
+                                                 const std::vector<std::unique_ptr<Rule>>& rules,
+                                                 const std::vector<std::string>& names) {
+  std::vector<std::string> operations;
+  for (size_t u = 0; u < rules.size(); ++u) {
+    if (!rules[u]->needs_graph()) continue;
+    const auto& slot = tape.slots[tape.uses[u].edges.front().slot];
+    operations.push_back(tape.uses[u].node->name() + " (" + names[slot.leaves.front()] + ")");
+  }
+  return operations;
+}
+
+void announce(const std::vector<std::string>& operations) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  std::lock_guard<std::mutex> lock(mutex);
+  for (const auto& operation : operations) {
+    if (!said.insert(operation).second) continue;
+    log::info("per-example gradients: " + operation +
+              " has no rule; it is called once an example, which is exact and slower");
+  }
 }
 
 // One term a slot: what all uses of it add up to.
@@ -45,7 +70,7 @@ Terms slot_terms(const Tape& tape, const std::vector<std::unique_ptr<Rule>>& rul
 }  // namespace
 
 ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leaves,
-                                 const Clipping& clipping) {
+                                 const Clipping& clipping, std::vector<std::string>& without_rule) {
   torch::NoGradGuard no_grad;
   const int64_t batch = losses.size(0);
   auto plan = plan_capture(losses, leaves.index, leaves.names);
@@ -53,10 +78,9 @@ ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leav
 
   MemoryBudget budget(kBudgetBytes);
   const auto rules = make_rules(plan, batch, budget);
-  auto keep = KeepGraph::no;
-  for (const auto& rule : rules) {
-    if (rule->needs_graph()) keep = KeepGraph::yes;
-  }
+  without_rule = operations_without_rule(plan.tape, rules, leaves.names);
+  announce(without_rule);
+  const auto keep = without_rule.empty() ? KeepGraph::no : KeepGraph::yes;
   auto captured = capture(plan.tape, losses, torch::ones_like(losses), keep);
   for (size_t u = 0; u < captured.size(); ++u) captured[u].layouts = plan.layouts[u];
 

@@ -17,7 +17,9 @@ struct Leaves {
   LeafIndex index;
 };
 
+// `without_rule` receives the operations that were called an example at a time, each with a
+// parameter; the first time in a process they are also logged.
 ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leaves,
-                                 const Clipping& clipping);
+                                 const Clipping& clipping, std::vector<std::string>& without_rule);
 
 }  // namespace starling::graph
