@@ -15,6 +15,8 @@ std::string neighbours(const PrivacyStatement& p) {
   return "one " + unit + " is replaced by nothing (zero-out)";
 }
 
+}  // namespace
+
 std::string who_sees(const PrivacyStatement& p) {
   if (p.adversary == "final_model") return "anyone who sees the final model alone";
   if (p.adversary == "every_global_model")
@@ -22,6 +24,8 @@ std::string who_sees(const PrivacyStatement& p) {
   return "anyone who sees every upload of every client and the global model of every round, the "
          "server included";
 }
+
+namespace {
 
 std::string bound(const PrivacyStatement& p) {
   return "epsilon = " + rounded_up(p.epsilon, 2) +
@@ -54,7 +58,7 @@ std::string privacy_claim(const RunRecord& record) {
            "single training example.";
   std::string text;
   for (const auto& statement : record.privacy)
-    text += (text.empty() ? "" : " ") + report::claim(statement);
+    text.append(text.empty() ? "" : " ").append(report::claim(statement));
   return text;
 }
 

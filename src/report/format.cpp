@@ -14,7 +14,10 @@ std::string fixed(double value, int decimals) {
   return {text, end};
 }
 
-std::string two_digits(int64_t value) { return (value < 10 ? "0" : "") + std::to_string(value); }
+std::string two_digits(int64_t value) {
+  const std::string text = std::to_string(value);
+  return text.size() < 2 ? "0" + text : text;
+}
 
 }  // namespace
 
@@ -58,9 +61,13 @@ std::string percent(double fraction, int decimals) {
 }
 
 std::string grouped(int64_t count) {
-  std::string text = std::to_string(count);
-  for (auto place = static_cast<int64_t>(text.size()) - 3; place > (count < 0 ? 1 : 0); place -= 3)
-    text.insert(static_cast<size_t>(place), ",");
+  const std::string digits = std::to_string(count);
+  const size_t sign = count < 0 ? 1 : 0;
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > sign && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
   return text;
 }
 

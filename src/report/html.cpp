@@ -37,7 +37,7 @@ std::string html_element(std::string_view name, const HtmlAttributes& attributes
                          std::string_view content) {
   std::string result = "<" + std::string(name);
   for (const auto& [key, value] : attributes)
-    result += " " + key + "=\"" + escape_html(value) + "\"";
+    result.append(" ").append(key).append("=\"").append(escape_html(value)).append("\"");
   return result.append(">").append(content).append("</").append(name).append(">");
 }
 

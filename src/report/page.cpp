@@ -116,9 +116,9 @@ LineChart chart_of(const RunRecord& record, const std::string& title,
   return chart;
 }
 
-std::string chart_card(const LineChart& chart) {
+std::string chart_card(const LineChart& chart, bool wide = false) {
   return html_element(
-      "section", {{"class", "card"}},
+      "section", {{"class", wide ? "card wide" : "card"}},
       html_text("h3", chart.title) + html_element("figure", {}, svg_line_chart(chart)));
 }
 
@@ -127,8 +127,10 @@ std::string charts(const RunRecord& record) {
   accuracy.percent = true;
   auto loss = chart_of(record, "Test loss", &RoundRecord::loss);
   loss.colour = "var(--loss, #7a4bc4)";
-  std::string text = chart_card(accuracy) + chart_card(loss);
-  if (!record.privacy.empty()) {
+  const bool is_private = !record.privacy.empty();
+  if (is_private) accuracy.width = 1040;
+  std::string text = chart_card(accuracy, is_private) + chart_card(loss);
+  if (is_private) {
     auto epsilon = chart_of(record, "Epsilon spent", &RoundRecord::epsilon);
     epsilon.colour = "var(--epsilon, #0f7b6c)";
     epsilon.from_zero = true;
@@ -180,7 +182,9 @@ std::string clients(const RunRecord& record) {
         report::grouped(std::ssize(sorted)) + (is_private ? " largest of " : " of ") +
             report::plural(std::ssize(record.clients), "client") + "; all are in run.json.");
   if (is_private && record.clients.size() >= kClientsForHistogram) {
-    Histogram histogram{.title = "Epsilon of all clients", .x_label = "epsilon"};
+    Histogram histogram;
+    histogram.title = "Epsilon of all clients";
+    histogram.x_label = "epsilon";
     histogram.colour = "var(--epsilon, #0f7b6c)";
     for (const auto& c : record.clients)
       if (c.epsilon) histogram.values.push_back(*c.epsilon);

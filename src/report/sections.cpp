@@ -62,7 +62,7 @@ Section definition(const RunRecord& record, const PrivacyStatement& p) {
   add(section.facts, "Unit of privacy",
       p.unit == "client" ? "one client with all its data" : "one training example of one client");
   add(section.facts, "Neighbouring data", relation_in_words(p));
-  add(section.facts, "Adversary", p.adversary);
+  add(section.facts, "Adversary", p.adversary + ": " + who_sees(p));
   add(section.facts, "Who adds noise", trust(p));
   add(section.facts, "Releases covered",
       "the uploads and global models of " +
@@ -148,7 +148,7 @@ Section judged(const PrivacyStatement& p) {
   add(section.facts, "Epsilon", tier(p.epsilon) + ", by the tiers of Ponomareva et al. 2023");
   if (p.smallest_client) {
     const double product = p.delta * static_cast<double>(*p.smallest_client);
-    add(section.facts, "Delta times the smallest client",
+    add(section.facts, "Delta * smallest client",
         number(p.delta) + " * " + grouped(*p.smallest_client) + " = " + rounded(product, 4) +
             (product < 1.0 ? "; below 1, as it must be" : "; TOO LARGE, it must be below 1"));
   }

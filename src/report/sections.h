@@ -21,6 +21,8 @@ std::vector<Section> sections(const RunRecord& record);
 // A proven (epsilon, delta) stands behind the statement.
 bool holds(const PrivacyStatement& statement);
 std::string claim(const PrivacyStatement& statement);
+// The adversary in words: "anyone who sees ...".
+std::string who_sees(const PrivacyStatement& statement);
 
 // The last round that was evaluated, or null.
 const RoundRecord* last_evaluated(const RunRecord& record);

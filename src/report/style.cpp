@@ -53,13 +53,14 @@ p { margin: 0; }
 .claim p { margin-top: 8px; max-width: 78ch; }
 .good { --tone: var(--good); } .fair { --tone: var(--fair); } .bad { --tone: var(--bad); }
 .figures {
-  display: grid; gap: 1px; margin-top: 20px; overflow: hidden; padding: 0;
+  display: grid; gap: 1px; margin: 20px 0 0; overflow: hidden; padding: 0;
   grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); background: var(--grid);
 }
 .figures div { background: var(--card); padding: 16px 20px; }
 .figures dt { color: var(--muted); font-size: 13px; }
 .figures dd { margin: 2px 0 0; font-size: 22px; font-weight: 620; letter-spacing: -.01em; }
 .charts { display: grid; gap: 0 20px; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); }
+.wide { grid-column: 1 / -1; }
 figure { margin: 0; } figure svg { display: block; width: 100%; height: auto; }
 .facts { display: grid; grid-template-columns: minmax(130px, 15em) 1fr; margin: 0; }
 .facts dt, .facts dd { padding: 7px 0; border-top: 1px solid var(--grid); margin: 0; }
@@ -84,7 +85,9 @@ summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 4px; }
 footer { color: var(--muted); font-size: 13px; padding-top: 26px; padding-bottom: 44px; }
 @media (max-width: 560px) {
   .facts { grid-template-columns: 1fr; } .facts dd { border-top: 0; padding-top: 0; }
-  .charts { grid-template-columns: 1fr; } h1 { font-size: 27px; }
+  .charts { grid-template-columns: minmax(0, 1fr); }
+  .wide figure { overflow-x: auto; } .wide svg { min-width: 680px; }
+  h1 { font-size: 27px; }
 }
 @media print {
   :root {

@@ -81,7 +81,8 @@ std::string clients(const RunRecord& record) {
 
 std::string report_text(const RunRecord& record) {
   std::string text = wrapped("", privacy_claim(record));
-  text += "\n" + wrapped("", record.name + ", run " + record.id + ", " + record.started);
+  text += "\n";
+  text += wrapped("", record.name + ", run " + record.id + ", " + record.started);
   if (!record.description.empty()) text += wrapped("", record.description);
   text += results(record);
   text += clients(record);

@@ -20,8 +20,8 @@ struct LineChart {
   bool from_zero = false;           // the y axis begins at 0
   bool percent = false;             // y in [0, 1] is labelled in percent
   std::string colour = "var(--accent, #2563eb)";
-  int width = 560;
-  int height = 260;
+  int width = 500;
+  int height = 250;
 };
 std::string svg_line_chart(const LineChart& chart);
 
