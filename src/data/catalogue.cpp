@@ -59,8 +59,9 @@ PixelSet load_split(const DatasetInfo& info, const SplitFiles& files, const std:
     for (const auto& record : files.records) paths.push_back(needed(info, record, options));
     set = read_cifar10(paths, name);
   } else {
-    set = read_idx_images(needed(info, files.images, options), needed(info, files.labels, options),
-                          name, {info.classes, info.first_label, info.transposed});
+    const std::string images = needed(info, files.images, options);
+    const std::string labels = needed(info, files.labels, options);
+    set = read_idx_images(images, labels, name, {info.classes, info.first_label, info.transposed});
   }
   check(set, info, files);
   if (!options.writers) return set;
@@ -77,6 +78,7 @@ DatasetInfo digits_info() {
   DatasetInfo info;
   info.name = "digits";
   info.title = "Digits drawn by a program";
+  info.licence = "none needed: drawn on the spot";
   info.format = DatasetFormat::digits;
   info.shape = {1, 28, 28};
   info.classes = 10;

@@ -22,8 +22,8 @@ std::string inside(JsonObject& object, const std::string& key, const std::string
       std::any_of(path.begin(), path.end(), [](const auto& p) { return p == ".."; });
   if (value.empty() || value.size() > 255 || path.is_absolute() || climbs ||
       value.find('\0') != std::string::npos) {
-    std::string problem = value.substr(0, 80);
-    object.fail(key, problem.append(": not a relative path inside a data folder"));
+    std::string problem = "is not a relative path inside a data folder: ";
+    object.fail(key, problem.append(value, 0, 80));
   }
   return value;
 }
@@ -104,8 +104,7 @@ DatasetInfo read_dataset_info(const std::string& path) {
   const Json json = read_json(path);
   JsonObject object(json, path);
   DatasetInfo info;
-  info.folder = fs::path(path).parent_path().string();
-  if (info.folder.empty()) info.folder = ".";
+  info.folder = (fs::path(".") / path).lexically_normal().parent_path().string();
   info.name = object.string("name");
   info.title = object.string("title", info.name);
   info.homepage = object.string("homepage", "");

@@ -1,0 +1,231 @@
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+
+#include "cli/commands.h"
+#include "cli/data_show.h"
+#include "cli/options.h"
+#include "starling/core/json.h"
+#include "starling/data/fetch.h"
+
+namespace starling::cli {
+namespace {
+
+constexpr int64_t kUsualColumns = 80;
+constexpr int64_t kSheetColumns = 16;
+constexpr int64_t kSheetScale = 2;
+constexpr int64_t kMegabyte = 1'000'000;
+
+bool colour_wanted() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return ::isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+}
+
+int64_t terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return kUsualColumns;
+  return size.ws_col;
+}
+
+std::string padded(std::string text, size_t width) {
+  text.resize(std::max(width, text.size()), ' ');
+  return text + "  ";
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (int64_t extent : shape) {
+    if (!text.empty()) text += "x";
+    text += std::to_string(extent);
+  }
+  return text;
+}
+
+std::string presence(const DatasetInfo& info, const std::string& folder) {
+  if (info.format == DatasetFormat::digits) return "built in";
+  const auto folders = data_folders(info, folder);
+  size_t found = 0;
+  std::string where;
+  for (const RemoteFile& file : info.files) {
+    const auto path = locate(file.file, folders);
+    if (!path) continue;
+    ++found;
+    if (where.empty()) where = path->substr(0, path->rfind('/'));
+  }
+  if (found == 0) return "not here";
+  if (found == info.files.size()) return where;
+  return where + " (" + std::to_string(found) + " of " + std::to_string(info.files.size()) +
+         " files)";
+}
+
+cxxopts::Options options_for(const std::string& word, const std::string& what,
+                             const std::string& positional) {
+  cxxopts::Options options("starling data " + word, what);
+  options.positional_help(positional)
+      .add_options()("data", "folder of data sets; also $STARLING_DATA",
+                     cxxopts::value<std::string>(), "DIR")("h,help", "this text");
+  return options;
+}
+
+std::string text_of(const cxxopts::ParseResult& given, const std::string& key) {
+  return given.count(key) ? given[key].as<std::string>() : "";
+}
+
+std::string name_of(const cxxopts::ParseResult& given, const std::string& word) {
+  if (given.count("name")) return given["name"].as<std::string>();
+  throw InputError("starling data " + word, "needs a name; starling data list shows them");
+}
+
+int list(int argc, char** argv) {
+  auto options =
+      options_for("list", "Lists the data sets Starling knows, and where they are.\n", "");
+  const auto given = parse(options, argc, argv);
+  if (given.count("help")) {
+    std::cout << options.help();
+    return 0;
+  }
+  std::cout << padded("NAME", 15) << padded("TRAIN", 7) << padded("TEST", 6) << padded("SHAPE", 7)
+            << padded("CLASSES", 7) << "WHERE\n";
+  for (const DatasetInfo& info : list_datasets()) {
+    std::cout << padded(info.name, 15) << padded(std::to_string(info.train.examples), 7)
+              << padded(std::to_string(info.test.examples), 6) << padded(shape_text(info.shape), 7)
+              << padded(std::to_string(info.classes), 7) << presence(info, text_of(given, "data"))
+              << "\n";
+  }
+  return 0;
+}
+
+void describe(const DatasetInfo& info, const PixelSet& set) {
+  std::cout << info.title << "\n";
+  if (!info.homepage.empty()) std::cout << info.homepage << "\n";
+  std::cout << "Licence: " << info.licence << "\n";
+  if (!info.note.empty()) std::cout << info.note << "\n";
+  std::cout << "\n"
+            << set.name << ": " << set.size() << " examples of " << shape_text(set.shape) << ", "
+            << set.classes << " classes\n";
+}
+
+std::vector<int64_t> first_of_each(const std::vector<std::vector<int64_t>>& samples, size_t count) {
+  std::vector<int64_t> indices;
+  for (size_t k = 0; indices.size() < count; ++k) {
+    const size_t before = indices.size();
+    for (const auto& own : samples) {
+      if (k < own.size() && indices.size() < count) indices.push_back(own[k]);
+    }
+    if (indices.size() == before) break;
+  }
+  return indices;
+}
+
+int show(int argc, char** argv) {
+  auto options =
+      options_for("show", "Describes a data set and draws some of its examples.\n", "NAME");
+  options.add_options()("name", "data set, or a description that ends in .json",
+                        cxxopts::value<std::string>())(
+      "split", "train or test", cxxopts::value<std::string>()->default_value("train"), "SPLIT")(
+      "count", "examples to draw", cxxopts::value<int64_t>()->default_value("10"), "N")(
+      "seed", "of digits", cxxopts::value<uint64_t>()->default_value("1"), "N")(
+      "png", "write a contact sheet, one row a class", cxxopts::value<std::string>(), "FILE");
+  options.parse_positional({"name"});
+  const auto given = parse(options, argc, argv);
+  if (given.count("help")) {
+    std::cout << options.help();
+    return 0;
+  }
+  const auto split_name = given["split"].as<std::string>();
+  if (split_name != "train" && split_name != "test") {
+    throw InputError("--split", split_name + " is not train or test");
+  }
+  const auto count = given["count"].as<int64_t>();
+  if (count < 0 || count > 1000) {
+    throw InputError("--count", std::to_string(count) + " is outside 0..1000");
+  }
+  const DatasetInfo info = find_dataset(name_of(given, "show"));
+  LoadOptions load;
+  load.folder = text_of(given, "data");
+  load.seed = given["seed"].as<uint64_t>();
+  const PixelSplit split = load_pixels(info, load);
+  const PixelSet& set = split_name == "train" ? split.train : split.test;
+  describe(info, set);
+  const auto samples = samples_by_class(set, std::max(count, kSheetColumns));
+  std::cout << class_counts(set, info.class_names) << "\n"
+            << draw_samples(set, first_of_each(samples, static_cast<size_t>(count)),
+                            info.class_names, terminal_columns(), colour_wanted());
+  if (given.count("png")) {
+    const auto path = given["png"].as<std::string>();
+    write_png(path, contact_sheet(set, samples_by_class(set, kSheetColumns), kSheetScale));
+    std::cout << "Contact sheet: " << path << "\n";
+  }
+  return 0;
+}
+
+// One live line a file on a terminal, nothing where stderr is piped.
+FetchProgress progress_line() {
+  if (!::isatty(STDERR_FILENO)) return {};
+  return [last = int64_t{-1}](const std::string& file, int64_t done, int64_t total) mutable {
+    const int64_t percent = total > 0 ? done * 100 / total : done / kMegabyte;
+    if (percent == last) return;
+    last = percent;
+    std::cerr << "\r" << file << "  " << percent << (total > 0 ? " %" : " MB") << "   "
+              << std::flush;
+  };
+}
+
+int fetch(int argc, char** argv) {
+  auto options = options_for(
+      "fetch",
+      "Downloads a data set into --data, else $STARLING_DATA, else the catalogue's folder.\n",
+      "NAME");
+  options.add_options()("name", "data set, or a description that ends in .json",
+                        cxxopts::value<std::string>());
+  options.parse_positional({"name"});
+  const auto given = parse(options, argc, argv);
+  if (given.count("help")) {
+    std::cout << options.help();
+    return 0;
+  }
+  const DatasetInfo info = find_dataset(name_of(given, "fetch"));
+  if (info.format == DatasetFormat::digits) {
+    std::cout << "digits is drawn on the spot; there is nothing to fetch\n";
+    return 0;
+  }
+  std::cout << info.title << "\nLicence: " << info.licence << "\n" << std::flush;
+  const auto fetched = fetch_dataset(info, fetch_folder(text_of(given, "data")), progress_line());
+  if (::isatty(STDERR_FILENO)) std::cerr << "\r\x1b[K";
+  for (const FetchedFile& file : fetched) {
+    std::cout << (file.outcome == FetchOutcome::present    ? "present     "
+                  : file.outcome == FetchOutcome::verified ? "verified    "
+                                                           : "unverified  ")
+              << file.path << "\n";
+  }
+  return 0;
+}
+
+void print_help(std::ostream& out) {
+  out << "Data sets: what there is, what it looks like, where to get it.\n\n"
+         "  starling data list           names, sizes and where the files are\n"
+         "  starling data show NAME      class counts and samples; --png FILE for a contact sheet\n"
+         "  starling data fetch NAME     download, with checksums\n\n"
+         "Each takes --data DIR and --help.\n";
+}
+
+}  // namespace
+
+int data_command(int argc, char** argv) {
+  const std::string word = argc > 1 ? argv[1] : "";
+  if (word == "list") return list(argc - 1, argv + 1);
+  if (word == "show") return show(argc - 1, argv + 1);
+  if (word == "fetch") return fetch(argc - 1, argv + 1);
+  if (word == "--help" || word == "-h" || word == "help") {
+    print_help(std::cout);
+    return 0;
+  }
+  if (word.empty()) throw InputError("starling data", "say list, show or fetch");
+  throw InputError("starling data", word + " is not list, show or fetch" +
+                                        did_you_mean(word, {"list", "show", "fetch"}));
+}
+
+}  // namespace starling::cli

@@ -1,0 +1,127 @@
+#include "cli/data_show.h"
+
+#include <algorithm>
+#include <array>
+
+namespace starling::cli {
+namespace {
+
+constexpr std::string_view kRamp = " .:-=+*#%@";
+constexpr int64_t kWanted = 5;  // samples side by side
+constexpr int64_t kBarLength = 40;
+
+using Colour = std::array<int, 3>;
+
+std::string fitted(std::string text, size_t width) {
+  text.resize(width, ' ');
+  return text;
+}
+
+// The mean of a square of `factor` pixels, in each of three channels.
+Colour mean_at(const PixelSet& set, int64_t image, int64_t row, int64_t column, int64_t factor) {
+  const int64_t channels = set.shape[0], height = set.shape[1], width = set.shape[2];
+  Colour colour{};
+  for (int64_t c = 0; c < 3; ++c) {
+    const int64_t plane = (image * channels + std::min(c, channels - 1)) * height * width;
+    int64_t sum = 0, count = 0;
+    for (int64_t y = row * factor; y < std::min(height, (row + 1) * factor); ++y) {
+      for (int64_t x = column * factor; x < std::min(width, (column + 1) * factor); ++x, ++count) {
+        sum += set.pixels[plane + y * width + x];
+      }
+    }
+    colour[c] = count ? static_cast<int>(sum / count) : 0;
+  }
+  return colour;
+}
+
+std::string escape(const char* kind, const Colour& colour) {
+  std::string code = "\x1b[";
+  code.append(kind);
+  for (int value : colour) code.append(";").append(std::to_string(value));
+  return code.append("m");
+}
+
+// Two pixels, one above the other, as one character.
+std::string cell(const Colour& above, const Colour& below, bool colour) {
+  if (colour) return escape("38;2", above) + escape("48;2", below) + "\u2580";
+  const int sum = above[0] + above[1] + above[2] + below[0] + below[1] + below[2];
+  return std::string(1, kRamp[static_cast<size_t>(sum) * kRamp.size() / (6 * 255 + 1)]);
+}
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+std::vector<std::vector<int64_t>> samples_by_class(const PixelSet& set, int64_t each) {
+  std::vector<std::vector<int64_t>> samples(set.classes);
+  for (int64_t i = 0; i < set.size(); ++i) {
+    auto& own = samples[set.labels[i]];
+    if (static_cast<int64_t>(own.size()) < each) own.push_back(i);
+  }
+  return samples;
+}
+
+std::string class_counts(const PixelSet& set, const std::vector<std::string>& names) {
+  std::vector<int64_t> counts(set.classes, 0);
+  for (int64_t label : set.labels) ++counts[label];
+  const int64_t largest = std::max<int64_t>(1, *std::max_element(counts.begin(), counts.end()));
+  std::string text;
+  for (int64_t c = 0; c < set.classes; ++c) {
+    std::string bar;
+    for (int64_t i = 0; i < divide_up(counts[c] * kBarLength, largest); ++i) bar += "\u2588";
+    std::string count = std::to_string(counts[c]);
+    count.insert(0, count.size() < 7 ? 7 - count.size() : 0, ' ');
+    text += "  " + fitted(names[c], 12) + count + "  " + bar + "\n";
+  }
+  return text;
+}
+
+std::string draw_samples(const PixelSet& set, const std::vector<int64_t>& indices,
+                         const std::vector<std::string>& names, int64_t columns, bool colour) {
+  const int64_t factor = std::max<int64_t>(1, divide_up(set.shape[2] * kWanted, columns));
+  const int64_t width = divide_up(set.shape[2], factor), height = divide_up(set.shape[1], factor);
+  const int64_t across = std::max<int64_t>(1, columns / (width + 1));
+  std::string text;
+  for (size_t from = 0; from < indices.size(); from += across) {
+    const size_t to = std::min(indices.size(), from + across);
+    for (size_t k = from; k < to; ++k) text += fitted(names[set.labels[indices[k]]], width + 1);
+    text += "\n";
+    for (int64_t row = 0; row < height; row += 2) {
+      for (size_t k = from; k < to; ++k) {
+        for (int64_t column = 0; column < width; ++column) {
+          text += cell(mean_at(set, indices[k], row, column, factor),
+                       mean_at(set, indices[k], row + 1, column, factor), colour);
+        }
+        text += colour ? "\x1b[0m " : " ";
+      }
+      text += "\n";
+    }
+  }
+  return text;
+}
+
+Image contact_sheet(const PixelSet& set, const std::vector<std::vector<int64_t>>& samples,
+                    int64_t scale) {
+  const int64_t channels = set.shape[0], height = set.shape[1], width = set.shape[2];
+  size_t longest = 1;
+  for (const auto& row : samples) longest = std::max(longest, row.size());
+  Image sheet{static_cast<int64_t>(longest) * width * scale,
+              static_cast<int64_t>(samples.size()) * height * scale,
+              channels == 3 ? 3 : 1,
+              {}};
+  sheet.pixels.resize(sheet.width * sheet.height * sheet.channels);
+  for (int64_t y = 0; y < sheet.height; ++y) {
+    const auto& row = samples[y / (height * scale)];
+    for (int64_t x = 0; x < static_cast<int64_t>(row.size()) * width * scale; ++x) {
+      const int64_t image = row[x / (width * scale)] * channels;
+      const int64_t at = y / scale % height * width + x / scale % width;
+      for (int64_t c = 0; c < sheet.channels; ++c) {
+        sheet.pixels[(y * sheet.width + x) * sheet.channels + c] =
+            set.pixels[(image + c) * height * width + at];
+      }
+    }
+  }
+  return sheet;
+}
+
+}  // namespace starling::cli

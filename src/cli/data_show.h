@@ -1,0 +1,26 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "starling/data/catalogue.h"
+#include "starling/report/image.h"
+
+namespace starling::cli {
+
+// Indices of `each` examples of every class, class by class; fewer where there are not so many.
+std::vector<std::vector<int64_t>> samples_by_class(const PixelSet& set, int64_t each);
+
+// One line a class: name, count and a bar.
+std::string class_counts(const PixelSet& set, const std::vector<std::string>& names);
+
+// Samples drawn with characters, side by side as far as `columns` reach: half blocks in grey or in
+// colour, or a ramp of ASCII characters.
+std::string draw_samples(const PixelSet& set, const std::vector<int64_t>& indices,
+                         const std::vector<std::string>& names, int64_t columns, bool colour);
+
+// One row a class, every pixel `scale` times as large.
+Image contact_sheet(const PixelSet& set, const std::vector<std::vector<int64_t>>& samples,
+                    int64_t scale);
+
+}  // namespace starling::cli
