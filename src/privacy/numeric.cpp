@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 namespace starling {
 namespace {
@@ -24,6 +25,28 @@ double exp_square(double x) {
 }
 
 }  // namespace
+
+// Newton's method on the Legendre polynomial.
+GaussLegendre gauss_legendre(int points) {
+  GaussLegendre rule;
+  for (int i = 0; i < points; ++i) {
+    double x = -std::cos(std::numbers::pi * (i + 0.75) / (points + 0.5));
+    double slope = 0.0;
+    for (int iteration = 0; iteration < 50; ++iteration) {
+      double before = 1.0, here = x;
+      for (int n = 2; n <= points; ++n) {
+        before = std::exchange(here, ((2.0 * n - 1.0) * x * here - (n - 1.0) * before) / n);
+      }
+      slope = points * (x * here - before) / (x * x - 1.0);
+      const double step = here / slope;
+      x -= step;
+      if (std::abs(step) < 1e-16) break;
+    }
+    rule.node.push_back(0.5 * (1.0 + x));
+    rule.weight.push_back(1.0 / ((1.0 - x * x) * slope * slope));
+  }
+  return rule;
+}
 
 double log_add_exp(double a, double b) {
   const double high = std::max(a, b);

@@ -2,7 +2,16 @@
 // Functions of one real variable that the accountants share, in forms that neither overflow nor
 // cancel.
 
+#include <vector>
+
 namespace starling {
+
+// Gauss-Legendre nodes and weights on [0, 1].
+struct GaussLegendre {
+  std::vector<double> node;
+  std::vector<double> weight;
+};
+GaussLegendre gauss_legendre(int points);
 
 // log(e^a + e^b); infinities pass through.
 double log_add_exp(double a, double b);

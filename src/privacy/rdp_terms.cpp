@@ -17,14 +17,6 @@ double expm1_excess(double x) {
   return x * x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0))));
 }
 
-// log E_Q[(P/Q)^a] of Laplace noise: a/(2a-1) e^((a-1)/b) + (a-1)/(2a-1) e^(-a/b).
-double log_laplace_moment(double scale, double a) {
-  const double up = (a - 1.0) / scale, down = -a / scale;
-  const double share = a / (2.0 * a - 1.0);
-  if (up > 500.0) return up + std::log(share);
-  return std::log1p(share * expm1_excess(up) + (1.0 - share) * expm1_excess(down));
-}
-
 // Poisson-sampled: sum_k C(n,k) (1-q)^(n-k) q^k E_Q[(P/Q)^k]. The opposite direction is smaller,
 // since reflection exchanges P and Q (Mironov, Talwar and Zhang 2019, Theorem 5).
 double sampled_laplace_whole(const LaplaceTerm& term, int n) {
@@ -78,6 +70,14 @@ std::vector<double> rdp_of_one(const Term& term, std::span<const double> orders)
 }
 
 }  // namespace
+
+// a/(2a-1) e^((a-1)/b) + (a-1)/(2a-1) e^(-a/b).
+double log_laplace_moment(double scale, double a) {
+  const double up = (a - 1.0) / scale, down = -a / scale;
+  const double share = a / (2.0 * a - 1.0);
+  if (up > 500.0) return up + std::log(share);
+  return std::log1p(share * expm1_excess(up) + (1.0 - share) * expm1_excess(down));
+}
 
 double rdp_laplace(const LaplaceTerm& term, double order) {
   const double unsampled = log_laplace_moment(term.scale, order) / (order - 1.0);

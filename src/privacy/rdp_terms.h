@@ -19,6 +19,8 @@ std::vector<double> rdp_poisson_gaussian(const PoissonGaussianTerm& term,
                                          std::span<const double> orders);
 std::vector<double> rdp_without_replacement(const WithoutReplacementTerm& term,
                                             std::span<const double> orders);
+// log E_Q[(P/Q)^order], unsampled.
+double log_laplace_moment(double scale, double order);
 double rdp_laplace(const LaplaceTerm& term, double order);
 double rdp_response(const ResponseTerm& term, double order);
 // `base` is the RDP of the repeated event at `orders`.

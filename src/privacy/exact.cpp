@@ -1,0 +1,256 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "privacy/accountants.h"
+#include "privacy/exact_curve.h"
+#include "privacy/numeric.h"
+#include "starling/core/error.h"
+#include "starling/privacy/event_json.h"
+#include "starling/privacy/rdp.h"
+
+namespace starling {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+// A larger certified error (relative, or relative to 2 below that) is worth another pass at a
+// better tilt.
+constexpr double kTightEnough = 1e-3;
+
+// A positive delta below this is reported as this: tilted sums lose their digits far below it.
+const double kLogSmallestDelta = std::log(1e-50);
+
+// One direction's answer: `value` bounds epsilon or log delta from above, `error` says by how much
+// it may exceed the exact value.
+struct Answer {
+  double value = 0.0;
+  double error = 0.0;
+  std::string detail;
+};
+
+void refuse_renyi_only(const std::vector<Term>& terms) {
+  for (const Term& term : terms) {
+    if (std::holds_alternative<ZcdpTerm>(term.kind) ||
+        std::holds_alternative<WithoutReplacementTerm>(term.kind) ||
+        std::holds_alternative<SelectTerm>(term.kind)) {
+      throw InputError(term.place, "has no exact accounting; use accountant rdp");
+    }
+  }
+}
+
+template <class Kind>
+bool any(const std::vector<Term>& terms) {
+  return std::any_of(terms.begin(), terms.end(),
+                     [](const Term& term) { return std::holds_alternative<Kind>(term.kind); });
+}
+
+// Unsampled pairs are mirror images, so that one direction stands for both.
+std::vector<Direction> directions(const std::vector<Term>& terms, Relation relation) {
+  const bool sampled = std::any_of(terms.begin(), terms.end(), [](const Term& term) {
+    const auto* laplace = std::get_if<LaplaceTerm>(&term.kind);
+    return std::holds_alternative<PoissonGaussianTerm>(term.kind) || (laplace && laplace->rate < 1);
+  });
+  if (relation == Relation::replace_one) return {Direction::replace};
+  if (!sampled) return {Direction::remove};
+  return {Direction::remove, Direction::add};
+}
+
+// All Gaussian mechanisms are one.
+std::vector<Term> join_gaussians(std::vector<Term> terms) {
+  double mu_squared = 0.0;
+  std::vector<Term> joined;
+  for (Term& term : terms) {
+    if (const auto* gaussian = std::get_if<GaussianTerm>(&term.kind)) {
+      mu_squared += term.count * gaussian->mu_squared;
+    } else {
+      joined.push_back(std::move(term));
+    }
+  }
+  if (mu_squared > 0.0) {
+    Term gaussian;
+    gaussian.kind = GaussianTerm{mu_squared};
+    joined.push_back(gaussian);
+  }
+  return joined;
+}
+
+double pure_epsilon(const std::vector<Term>& terms) {
+  double total = 0.0;
+  for (const Term& term : terms) total += term.count * largest_loss(term.kind);
+  return total * (1.0 + 1e-14);
+}
+
+bool one_release(const std::vector<Term>& terms) {
+  return terms.size() == 1 && terms[0].count == 1.0;
+}
+
+// `theta` is near the saddle point for `epsilon`; the curve is wanted down to `reach` / theta
+// below.
+std::unique_ptr<DeltaCurve> make_curve(const Side& side, double theta, double epsilon,
+                                       double log_delta, double reach, double fineness = 1.0) {
+  const auto target = [&](bool scaled) {
+    const double tilt = choose_theta(side, theta, epsilon, log_delta, scaled);
+    return CurveTarget{tilt, std::max(0.0, epsilon - reach / tilt), log_delta, fineness};
+  };
+  if (auto contour = make_contour(side, target(true))) return contour;
+  return make_lattice(side, target(false));
+}
+
+// The smallest epsilon in [0, high] whose upper bound is at most log_delta, found by Illinois'
+// rule; log_upper(high) <= log_delta. What is returned satisfies the bound.
+double solve_epsilon(const DeltaCurve& curve, double log_delta, double low, double high) {
+  double at_low = curve.log_upper(low) - log_delta;
+  if (at_low <= 0.0) {
+    if (low == 0.0) return 0.0;
+    high = low;
+    low = 0.0;
+    at_low = curve.log_upper(0.0) - log_delta;
+    if (at_low <= 0.0) return 0.0;
+  }
+  double at_high = curve.log_upper(high) - log_delta;
+  double low_weight = at_low, high_weight = at_high;
+  for (int i = 0; i < 100 && high - low > 1e-11 * (1.0 + high); ++i) {
+    double share = low_weight / (low_weight - high_weight);
+    if (!(share > 0.0 && share < 1.0) || i % 6 == 5) share = 0.5;
+    const double middle = low + share * (high - low);
+    if (middle <= low || middle >= high) break;
+    const double value = curve.log_upper(middle) - log_delta;
+    if (value <= 0.0) {
+      high = middle;
+      high_weight = value;
+      low_weight *= 0.5;
+      if (value > -1e-12) break;
+    } else {
+      low = middle;
+      low_weight = value;
+      high_weight *= 0.5;
+    }
+  }
+  return high;
+}
+
+// The exact epsilon is at least epsilon - gap as soon as delta(epsilon - gap) is proven above
+// delta.
+double certify_epsilon(const DeltaCurve& curve, double log_delta, double epsilon) {
+  double gap = 1e-11 * (1.0 + epsilon);
+  while (gap < epsilon && !(curve.log_lower(epsilon - gap) > log_delta)) gap *= 2.0;
+  return std::min(gap, epsilon);
+}
+
+Answer curve_epsilon(const DeltaCurve& curve, double log_delta, double low, double high) {
+  Answer answer{solve_epsilon(curve, log_delta, low, high), 0.0, curve.method()};
+  answer.error = certify_epsilon(curve, log_delta, answer.value);
+  return answer;
+}
+
+Answer one_release_epsilon(const Term& term, Direction direction, double log_delta) {
+  const auto curve = make_one_release(term.kind, direction);
+  double high = 1.0;
+  while (curve->log_upper(high) > log_delta && high < 1e300) high *= 2.0;
+  return curve_epsilon(*curve, log_delta, 0.0, high);
+}
+
+Answer one_release_log_delta(const Term& term, Direction direction, double epsilon) {
+  const auto curve = make_one_release(term.kind, direction);
+  const double upper = curve->log_upper(epsilon);
+  return {upper, upper - curve->log_lower(epsilon), curve->method()};
+}
+
+Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double log_delta,
+                    double at_least) {
+  if (one_release(terms)) return one_release_epsilon(terms[0], direction, log_delta);
+  const Side side = make_side(terms, direction);
+  const Chernoff chernoff = chernoff_epsilon(side, log_delta);
+  // cumulant() is good to eight digits a release.
+  const double bound = chernoff.value * (1.0 + 1e-9) + 1e-6 / chernoff.theta;
+  if (bound <= at_least) return {0.0, 0.0, ""};
+  Answer best{bound, kInf, "bound (Chernoff)"};
+  double theta = chernoff.theta, epsilon = bound;
+  for (int pass = 0; pass < 3; ++pass) {
+    const double reach = pass == 0 ? 10.0 : 2.0;
+    const double fineness = std::pow(8.0, pass);
+    const auto curve = make_curve(side, theta, epsilon, log_delta, reach, fineness);
+    if (curve && curve->log_upper(best.value) <= log_delta) {
+      Answer answer =
+          curve_epsilon(*curve, log_delta, std::max(0.0, epsilon - reach / theta), best.value);
+      if (answer.value <= best.value) best = answer;
+    }
+    if (best.error <= kTightEnough * std::max(2.0, best.value)) break;
+    epsilon = best.value;
+    theta = chernoff_log_delta(side, epsilon).theta;
+  }
+  return best;
+}
+
+Answer side_log_delta(const std::vector<Term>& terms, Direction direction, double epsilon,
+                      double at_least) {
+  if (one_release(terms)) return one_release_log_delta(terms[0], direction, epsilon);
+  const Side side = make_side(terms, direction);
+  const Chernoff chernoff = chernoff_log_delta(side, epsilon);
+  const double bound = std::min(0.0, chernoff.value + 1e-5);
+  if (bound <= at_least) return {-kInf, 0.0, ""};
+  const auto curve = make_curve(side, chernoff.theta, epsilon, bound - 6.0, 0.0);
+  const double upper = curve ? curve->log_upper(epsilon) : kInf;
+  if (!(upper < bound)) return {bound, kInf, "bound (Chernoff)"};
+  const double lower = curve->log_lower(epsilon);
+  return {upper, upper - lower, curve->method()};
+}
+
+class ExactAccountant : public Accountant {
+ public:
+  std::string name() const override { return "exact"; }
+
+  PrivacyBound epsilon(std::span<const Event> events, Relation relation,
+                       double delta) const override {
+    check_delta(delta);
+    const std::vector<Term> terms = prepare(events, relation);
+    if (terms.empty() || delta == 1.0) return {0.0, delta, 0.0, "nothing is released"};
+    if (any<UnboundedTerm>(terms)) return {kInf, delta, kInf, "a release without noise"};
+    const double pure = pure_epsilon(terms);
+    if (delta == 0.0) return {pure, delta, pure < kInf ? pure : kInf, "largest loss"};
+    Answer worst;
+    for (Direction direction : directions(terms, relation)) {
+      Answer answer = side_epsilon(terms, direction, std::log(delta), worst.value - worst.error);
+      if (!answer.detail.empty()) answer.detail += label(direction, terms);
+      if (answer.value >= worst.value) worst = answer;
+    }
+    return {worst.value, delta, worst.error, worst.detail};
+  }
+
+  PrivacyBound delta(std::span<const Event> events, Relation relation,
+                     double epsilon) const override {
+    check_epsilon(epsilon);
+    const std::vector<Term> terms = prepare(events, relation);
+    if (terms.empty()) return {epsilon, 0.0, 0.0, "nothing is released"};
+    if (any<UnboundedTerm>(terms)) return {epsilon, 1.0, kInf, "a release without noise"};
+    if (epsilon == kInf || epsilon >= pure_epsilon(terms))
+      return {epsilon, 0.0, 0.0, "largest loss"};
+    Answer worst{-kInf, 0.0, "no loss beyond epsilon"};
+    for (Direction direction : directions(terms, relation)) {
+      Answer answer = side_log_delta(terms, direction, epsilon, worst.value - worst.error);
+      if (!answer.detail.empty()) answer.detail += label(direction, terms);
+      if (answer.value > worst.value) worst = answer;
+    }
+    if (worst.value == -kInf) return {epsilon, 0.0, 0.0, worst.detail};
+    return {epsilon, std::min(1.0, std::exp(std::max(worst.value, kLogSmallestDelta))), 0.0,
+            worst.detail};
+  }
+
+ private:
+  static std::vector<Term> prepare(std::span<const Event> events, Relation relation) {
+    std::vector<Term> terms = resolve_terms(events, relation);
+    refuse_renyi_only(terms);
+    return join_gaussians(std::move(terms));
+  }
+
+  static std::string label(Direction direction, const std::vector<Term>& terms) {
+    if (terms.size() == 1 && std::holds_alternative<GaussianTerm>(terms[0].kind)) return "";
+    return std::string(", ") + direction_name(direction) + " direction";
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Accountant> make_exact_accountant() { return std::make_unique<ExactAccountant>(); }
+
+}  // namespace starling

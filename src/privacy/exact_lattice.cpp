@@ -1,0 +1,259 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "privacy/exact_curve.h"
+#include "privacy/fft.h"
+#include "privacy/lattice_law.h"
+#include "privacy/numeric.h"
+
+namespace starling {
+namespace {
+
+using Complex = std::complex<double>;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+const double kLogShare = std::log(1e-6);  // of delta, for what wraps around
+constexpr size_t kSmallest = size_t{1} << 12;
+constexpr size_t kLargest = size_t{1} << 20;
+constexpr size_t kMostCells = size_t{1} << 22;  // over all releases
+// log of the chance, under the tilted law, that rounding moves the sum further than certified.
+constexpr double kCertainty = 22.0;
+constexpr double kRounding = 2.3e-16;
+
+// What rounding adds to the sum, S, given the exact losses: independent two-point variables of
+// range `step` whose variances add up to at most `variance` but for a chance e^-kCertainty under
+// the tilted law (Bernstein), and whose mean is at most half of that, since E[e^-S] = 1.
+struct Rounding {
+  double step;
+  double variance;
+
+  Rounding(double step, double mean_variance, double count) : step(step) {
+    const double largest = 0.25 * step * step;
+    variance = std::min(count * largest, mean_variance +
+                                             std::sqrt(2.0 * kCertainty * mean_variance * largest) +
+                                             kCertainty * largest);
+  }
+  // P(|S| > x), Bernstein again.
+  double beyond(double x) const {
+    const double away = std::max(0.0, x - 0.5 * variance);
+    return std::min(1.0, 2.0 * std::exp(-away * away / (2.0 * (variance + step * away / 3.0))));
+  }
+  double deviation() const { return std::sqrt(variance) + step / 3.0; }
+};
+
+// delta'(epsilon) of the sum of rounded losses. Rounding keeps the masses of both P and Q, so each
+// rounded pair dominates the exact one (Doroshenko et al. 2022) and delta' >= delta.
+class Lattice : public DeltaCurve {
+ public:
+  Lattice(double theta, double step, double first, size_t size, double start)
+      : theta_(theta), step_(step), start_(start), log_spectrum_(size / 2 + 1), size_(size) {
+    offset_ = first;
+  }
+
+  void add_release(const Loss& loss, double count) {
+    const LatticeLaw law = lattice_law(loss, theta_, step_, size_);
+    const std::vector<Complex> spectrum = real_fft(law.mass);
+    const double total = spectrum[0].real();
+    for (size_t j = 0; j < spectrum.size(); ++j) {
+      log_spectrum_[j] += count * std::log(spectrum[j] / total);
+    }
+    cumulant_ += count * (law.cumulant + std::log(total));
+    offset_ += count * loss.anchor();
+    infinite_ += count * law.infinite_mass;
+    count_ += count;
+    variance_ += count * law.variance / total;
+  }
+
+  void finish(const Period& period) {
+    std::vector<Complex> spectrum(log_spectrum_.size());
+    double mean_size = 0.0;
+    for (size_t j = 0; j < spectrum.size(); ++j) {
+      spectrum[j] = std::exp(log_spectrum_[j]);
+      mean_size += std::abs(spectrum[j]) / static_cast<double>(spectrum.size());
+    }
+    spectrum.front() = 1.0;
+    spectrum.back() = spectrum.back().real();
+    mass_ = inverse_real_fft(spectrum);
+    const double levels = std::log2(static_cast<double>(size_));
+    mass_error_ = kRounding * levels * (1.0 + count_) * (mean_size + 1e-3 / step_ / size_);
+    period_ = period;
+    period_.length = static_cast<double>(size_) * step_;
+    log_spectrum_.clear();
+  }
+
+  double log_upper(double epsilon) const override {
+    if (epsilon < start_) return 0.0;
+    const double log_sum = cumulant_ - theta_ * epsilon + std::log(sum(epsilon) + error());
+    const double log_lost =
+        period_.second_cumulant + 0.5 - period_.second_theta * (start_ + period_.length);
+    const double log_rest = log_add_exp(log_lost, std::log(infinite_ + 1e-300));
+    return std::min(0.0, log_add_exp(log_sum, log_rest));
+  }
+
+  double log_lower(double epsilon) const override {
+    if (epsilon < start_) return -kInf;
+    const double value = sum(epsilon) - error() - excess(epsilon) - 4.0 * std::exp(-kCertainty);
+    if (!(value > 0.0)) return -kInf;
+    const double log_value = cumulant_ - theta_ * epsilon + std::log(value);
+    const double log_rest =
+        log_add_exp(period_.log_aliases(theta_, epsilon) + 0.5, std::log(infinite_ + 1e-300));
+    if (log_rest >= log_value) return -kInf;
+    return log_value + std::log1p(-std::exp(log_rest - log_value));
+  }
+
+  std::string method() const override {
+    return "lattice of " + std::to_string(size_) + " losses, rounded up";
+  }
+
+ private:
+  double error() const {
+    const double cells = std::min(static_cast<double>(size_), 1.0 + 1.0 / (theta_ * step_));
+    return mass_error_ * cells + 1e-14;
+  }
+
+  // sum over losses l > epsilon of p~(l) (1 - e^(epsilon - l)) e^(-theta (l - epsilon)).
+  double sum(double epsilon) const {
+    const double index = std::ceil((epsilon - offset_) / step_);
+    const double away = offset_ + index * step_ - epsilon;
+    const double last = std::floor((start_ + period_.length - offset_) / step_) - 1.0;
+    const double fall = std::exp(-step_), tilt_fall = std::exp(-theta_ * step_);
+    double hinge = std::exp(-away), tilt = std::exp(-theta_ * away), total = 0.0;
+    size_t place = wrap(index);
+    for (double i = index; i <= last && tilt > 1e-22; ++i) {
+      total += mass_[place] * (1.0 - hinge) * tilt;
+      hinge *= fall;
+      tilt *= tilt_fall;
+      if (++place == size_) place = 0;
+    }
+    return std::max(0.0, total);
+  }
+
+  // Rounding changes (1 - e^(epsilon - L))_+ only where it carries a loss across epsilon, and then
+  // by at most e^x x, x the distance beyond: delta' - delta <= integral of e^x P(|S| > x) P(|L -
+  // epsilon| <= x) dx. Scaled like sum().
+  double excess(double epsilon) const {
+    const Rounding rounding(step_, variance_ * std::exp(theta_ * step_), count_);
+    double half = 0.5 * variance_;
+    while (rounding.beyond(half) > 0.5) half += 0.25 * rounding.deviation();
+    const double pace = 0.5 * rounding.deviation();
+    double total = 0.0;
+    for (double x = 0.0; rounding.beyond(x) > 1e-18; x += pace) {
+      const double reach = x + pace;
+      total += pace * std::exp(reach) * rounding.beyond(x) * 2.0 * near(epsilon, reach + half);
+    }
+    return total;
+  }
+
+  // P(|L' - epsilon| <= reach), scaled like sum().
+  double near(double epsilon, double reach) const {
+    const double first = std::ceil((epsilon - reach - offset_) / step_);
+    const double last = std::floor((epsilon + reach - offset_) / step_);
+    double total = 0.0;
+    size_t place = wrap(first);
+    for (double i = first; i <= last; ++i) {
+      const double away = offset_ + i * step_ - epsilon;
+      total += (std::abs(mass_[place]) + mass_error_) * std::exp(-theta_ * away);
+      if (++place == size_) place = 0;
+    }
+    return total;
+  }
+
+  size_t wrap(double index) const {
+    const double size = static_cast<double>(size_);
+    return static_cast<size_t>(index - std::floor(index / size) * size) % size_;
+  }
+
+  double theta_, step_, start_;
+  double offset_ = 0.0, cumulant_ = 0.0, infinite_ = 0.0, count_ = 0.0;
+  double mass_error_ = 0.0, variance_ = 0.0;
+  Period period_;
+  std::vector<Complex> log_spectrum_;
+  std::vector<double> mass_;
+  size_t size_;
+};
+
+struct Member {
+  const Loss* loss;
+  double count;
+  TiltedNodes nodes;
+};
+
+// The spread that a step would cause, sampled at the quadrature's nodes.
+double predicted_spread(const std::vector<Member>& members, double step) {
+  double total = 0.0;
+  for (const Member& member : members) {
+    for (size_t k = 0; k < member.nodes.loss.size(); ++k) {
+      const double cells = (member.nodes.loss[k] - member.loss->anchor()) / step;
+      const double part = cells - std::floor(cells);
+      if (part < 1e-9 || part > 1.0 - 1e-9) continue;
+      total += member.count * member.nodes.weight[k] * step * step * part * (1.0 - part);
+    }
+  }
+  return total;
+}
+
+// The atoms of the most frequent release with atoms lie on the lattice, where that is possible.
+double align(const std::vector<Member>& members, double step, double smallest) {
+  double spacing = 0.0, most = 0.0;
+  for (const Member& member : members) {
+    if (member.loss->atom_spacing() > 0.0 && member.count > most) {
+      most = member.count;
+      spacing = member.loss->atom_spacing();
+    }
+  }
+  if (spacing == 0.0) return step;
+  const double aligned = spacing / std::ceil(spacing / step - 1e-9);
+  return aligned >= smallest ? aligned : step;
+}
+
+struct Grid {
+  double step;
+  size_t size;
+};
+
+Grid choose_grid(const std::vector<Member>& members, const CurveTarget& target, double window) {
+  size_t limit = kLargest;
+  while (limit > 4 * kSmallest && limit * members.size() > kMostCells) limit /= 2;
+  const double scale = std::max(2.0, target.epsilon);
+  const double smallest = window / static_cast<double>(limit);
+  Grid grid{window / static_cast<double>(kSmallest), kSmallest};
+  while (true) {
+    grid.step = align(members, window / static_cast<double>(grid.size), smallest);
+    while (grid.size < limit && static_cast<double>(grid.size) * grid.step < window) grid.size *= 2;
+    const double excess = 0.5 * (1.0 + target.theta) * predicted_spread(members, grid.step);
+    const bool tight = excess < std::min(1e-5 * scale, 5e-4 / target.theta);
+    if (tight || grid.size >= limit) break;
+    grid.size *= 2;
+  }
+  for (double fine = 1.0; fine < target.fineness && grid.size < limit; fine *= 2.0) {
+    grid.size *= 2;
+    grid.step *= 0.5;
+  }
+  return grid;
+}
+
+}  // namespace
+
+std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& target) {
+  const double theta = target.theta;
+  std::unique_ptr<Loss> gaussian;
+  std::vector<Member> members;
+  for (const Release& release : side.releases) {
+    members.push_back({release.loss.get(), release.count, release.loss->tilted(theta, 0.0, 0.0)});
+  }
+  if (side.mu_squared > 0.0) {
+    gaussian = make_gaussian_loss(side.mu_squared);
+    members.push_back({gaussian.get(), 1.0, gaussian->tilted(theta, 0.0, 0.0)});
+  }
+  if (members.size() * kSmallest * 4 > 4 * kMostCells) return nullptr;
+  const Period period = choose_period(side, theta, target.epsilon, target.log_delta, kLogShare);
+  const double start = target.epsilon - 2.0 / theta;
+  const Grid grid = choose_grid(members, target, period.length + 16.0 / theta);
+  auto lattice = std::make_unique<Lattice>(theta, grid.step, 0.0, grid.size, start);
+  for (const Member& member : members) lattice->add_release(*member.loss, member.count);
+  lattice->finish(period);
+  return lattice;
+}
+
+}  // namespace starling

@@ -1,0 +1,152 @@
+#include "privacy/exact_side.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "privacy/numeric.h"
+
+namespace starling {
+namespace {
+
+constexpr double kLogThetaMin = -9.0;
+
+// The minimum of a function that falls, then rises: steps outward from 0, then golden section.
+template <class Function>
+double minimise(double log_theta_max, const Function& f) {
+  double middle = 0.0, best = f(0.0), step = 0.5;
+  double other = f(step);
+  if (!(other < best)) {
+    step = -step;
+    other = f(step);
+  }
+  double behind = -step;
+  while (other < best && middle + step > kLogThetaMin && middle + step < log_theta_max) {
+    behind = middle;
+    middle += step;
+    best = other;
+    step *= 1.3;
+    other = f(middle + step);
+  }
+  double low = std::min(behind, middle + step), high = std::max(behind, middle + step);
+  constexpr double kGolden = 0.61803398874989485;
+  double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
+  double fa = f(a), fb = f(b);
+  while (high - low > 0.01) {
+    if (fa < fb) {
+      high = b;
+      b = a;
+      fb = fa;
+      a = high - kGolden * (high - low);
+      fa = f(a);
+    } else {
+      low = a;
+      a = b;
+      fa = fb;
+      b = low + kGolden * (high - low);
+      fb = f(b);
+    }
+  }
+  return 0.5 * (low + high);
+}
+
+double log_theta_max(const Side& side) {
+  double largest = 2e4;
+  for (const Release& release : side.releases) {
+    largest = std::min(largest, release.loss->largest_theta());
+  }
+  return std::log(largest);
+}
+
+// One unit covers the error of cumulant().
+constexpr double kSlack = 1.0;
+
+}  // namespace
+
+double Side::cumulant(double theta) const {
+  double total = 0.5 * mu_squared * theta * (1.0 + theta);
+  for (const Release& release : releases) total += release.count * release.loss->cumulant(theta);
+  return total;
+}
+
+double Side::tilted_variance(double theta) const {
+  double total = mu_squared;
+  for (const Release& release : releases) total += release.count * release.loss->variance(theta);
+  return total;
+}
+
+Side make_side(std::span<const Term> terms, Direction direction) {
+  Side side;
+  side.direction = direction;
+  for (const Term& term : terms) {
+    if (const auto* gaussian = std::get_if<GaussianTerm>(&term.kind)) {
+      side.mu_squared += term.count * gaussian->mu_squared;
+    } else {
+      side.releases.push_back({make_loss(term.kind, direction), term.count});
+    }
+  }
+  return side;
+}
+
+double log_hinge_factor(double theta) {
+  return theta * std::log(theta) - (1.0 + theta) * std::log1p(theta);
+}
+
+Chernoff chernoff_epsilon(const Side& side, double log_delta) {
+  const auto epsilon_at = [&](double log_theta) {
+    const double theta = std::exp(log_theta);
+    return (side.cumulant(theta) + log_hinge_factor(theta) - log_delta) / theta;
+  };
+  const double log_theta = minimise(log_theta_max(side), epsilon_at);
+  return {std::exp(log_theta), std::max(0.0, epsilon_at(log_theta))};
+}
+
+Chernoff chernoff_log_delta(const Side& side, double epsilon) {
+  const auto log_delta_at = [&](double log_theta) {
+    const double theta = std::exp(log_theta);
+    return side.cumulant(theta) + log_hinge_factor(theta) - theta * epsilon;
+  };
+  const double log_theta = minimise(log_theta_max(side), log_delta_at);
+  return {std::exp(log_theta), std::min(0.0, log_delta_at(log_theta))};
+}
+
+double Period::log_aliases(double theta, double epsilon) const {
+  const double below = -theta * length;
+  const double fall = (second_theta - theta) * length;
+  const double above = second_cumulant - second_theta * epsilon - fall;
+  return log_add_exp(below - std::log(-std::expm1(below)), above - std::log(-std::expm1(-fall)));
+}
+
+Period choose_period(const Side& side, double theta, double epsilon, double log_delta,
+                     double log_share) {
+  const double allowed = log_share + log_delta - 1.0;
+  Period best;
+  double shortest = std::numeric_limits<double>::infinity();
+  for (double factor : {1.1, 1.25, 1.5, 2.0, 3.0}) {
+    const double second = factor * theta;
+    const double cumulant = side.cumulant(second) + kSlack;
+    const double length = (cumulant - second * epsilon - allowed) / (second - theta);
+    if (!(length < shortest)) continue;
+    shortest = length;
+    best = {length, second, cumulant};
+  }
+  best.length = std::max({best.length, -allowed / theta, 1.0 / theta});
+  return best;
+}
+
+double choose_theta(const Side& side, double theta, double epsilon, double log_delta, bool scaled) {
+  double best = theta, least = std::numeric_limits<double>::infinity();
+  for (double factor : {1.0, 0.8, 0.64, 0.5, 0.38, 0.28}) {
+    const double tilt = factor * theta;
+    if (log_delta + tilt * epsilon - side.cumulant(tilt) < -14.0) break;
+    const double low = std::max(0.0, epsilon - 10.0 / tilt);
+    const Period period = choose_period(side, tilt, low, log_delta, -16.0);
+    const double width = scaled ? std::sqrt(side.tilted_variance(tilt)) : 1.0;
+    if (!(period.length / width < least)) continue;
+    least = period.length / width;
+    best = tilt;
+  }
+  return best;
+}
+
+}  // namespace starling

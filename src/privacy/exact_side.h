@@ -1,0 +1,63 @@
+#pragma once
+// All releases of a ledger in one direction: the sum of independent losses whose tail is wanted.
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "privacy/loss.h"
+
+namespace starling {
+
+struct Release {
+  std::unique_ptr<Loss> loss;
+  double count = 1.0;
+};
+
+struct Side {
+  Direction direction = Direction::remove;
+  double mu_squared = 0.0;  // of all Gaussian mechanisms together
+  std::vector<Release> releases;
+
+  // K(theta) of the sum, to about eight digits a release.
+  double cumulant(double theta) const;
+  // The variance of the sum under the tilted law, from cumulant().
+  double tilted_variance(double theta) const;
+};
+
+Side make_side(std::span<const Term> terms, Direction direction);
+
+// For every theta > 0, delta(epsilon) <= e^(K(theta) - theta epsilon) theta^theta /
+// (1 + theta)^(1 + theta): the logarithm of that factor.
+double log_hinge_factor(double theta);
+
+// Chernoff's bound at its best theta; `value` is epsilon for a given delta, or log delta for a
+// given epsilon. `theta` is also near the saddle point of the contour integral.
+struct Chernoff {
+  double theta = 1.0;
+  double value = 0.0;
+};
+Chernoff chernoff_epsilon(const Side& side, double log_delta);
+Chernoff chernoff_log_delta(const Side& side, double epsilon);
+
+// A period W such that the aliases of a transform with that period add at most `share` of `delta`
+// at `epsilon` and above: delta(epsilon + k W) e^(theta k W), k != 0, bounded by 1 for negative k
+// and by Chernoff at `second_theta` for positive k.
+struct Period {
+  double length = 0.0;
+  double second_theta = 0.0;
+  double second_cumulant = 0.0;
+
+  // Logarithm of the bound on the sum of aliases at epsilon.
+  double log_aliases(double theta, double epsilon) const;
+};
+Period choose_period(const Side& side, double theta, double epsilon, double log_delta,
+                     double log_share);
+
+// The best tilt for a transform is not Chernoff's where rare large losses dominate that bound: of
+// `theta` and some smaller ones, the one with the shortest period (times the width of the tilted
+// law, if `scaled`, which is then the number of points of the contour integral) while e^(K - theta
+// epsilon) stays within e^14 of delta.
+double choose_theta(const Side& side, double theta, double epsilon, double log_delta, bool scaled);
+
+}  // namespace starling

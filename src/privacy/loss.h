@@ -1,0 +1,81 @@
+#pragma once
+// The privacy loss of one release: L = log(P(x) / Q(x)) for x drawn from P. For independent
+// releases losses add up, and delta(epsilon) = E[(1 - e^(epsilon - L))_+] of the sum is exact.
+//
+// K(s) = log E[e^(s L)] is the cumulant generating function; the law tilted by theta has density
+// e^(theta L - K(theta)) with respect to P.
+
+#include <memory>
+#include <vector>
+
+#include "privacy/terms.h"
+
+namespace starling {
+
+enum class Direction { remove, add, replace };
+const char* direction_name(Direction direction);
+
+// A quadrature of the tilted law: E[e^((theta + it) L)] / E[e^(theta L)] is
+// sum_k weight_k e^(i t loss_k) within `error` for |t| <= the t_max that it was made for.
+struct TiltedNodes {
+  std::vector<double> weight;
+  std::vector<double> loss;
+  double cumulant = 0.0;  // K(theta)
+  double error = 0.0;
+};
+
+// A cell of the tilted law that holds at least `mass`, evenly spread, and within which the loss
+// rises from `low` to `high` at a rate between 4 rise / width and `ratio` times that. Cells adjoin.
+struct DecayCell {
+  double mass = 0.0;
+  double rise = 0.0;
+  double ratio = 1.0;
+  double low = 0.0;
+  double high = 0.0;
+};
+
+struct LossAtom {
+  double loss = 0.0;
+  double log_mass = 0.0;
+};
+
+// One release in one direction. The law has atoms and a continuous part, parameterised by y in
+// [low(), high()], in which the loss increases.
+class Loss {
+ public:
+  virtual ~Loss() = default;
+
+  // theta >= 0. `log_count` is the logarithm of how often the release is composed: the relative
+  // error stays below e^-30 / count.
+  virtual TiltedNodes tilted(double theta, double t_max, double log_count) const = 0;
+  // K(theta) to about eight digits, quickly: repeated calls share their quadrature.
+  virtual double cumulant(double theta) const { return tilted(theta, 0.0, 0.0).cumulant; }
+  // Larger theta are not worth their quadrature.
+  virtual double largest_theta() const { return 2e4; }
+  // Variance of the tilted loss, roughly.
+  virtual double variance(double theta) const;
+  // Cells of about `width` natural units; empty where nothing is known.
+  virtual std::vector<DecayCell> decay_cells(double theta, double cumulant, double width) const = 0;
+
+  virtual bool has_density() const = 0;
+  virtual double low() const = 0;
+  virtual double high() const = 0;
+  virtual double scale() const = 0;  // over which density and loss are smooth
+  virtual double loss(double y) const = 0;
+  virtual double place(double loss) const = 0;  // the inverse
+  virtual double log_density(double y) const = 0;
+  virtual std::vector<LossAtom> atoms() const = 0;
+  // Where most of the mass gathers, and the distance of atoms (0: none).
+  virtual double anchor() const = 0;
+  virtual double atom_spacing() const = 0;
+};
+
+// Poisson-sampled Gaussian, Laplace and randomised response; `direction` as the term's pair has it.
+std::unique_ptr<Loss> make_loss(const TermKind& kind, Direction direction);
+std::unique_ptr<Loss> make_poisson_gaussian_loss(const PoissonGaussianTerm& term,
+                                                 Direction direction);
+std::unique_ptr<Loss> make_gaussian_loss(double mu_squared);
+std::unique_ptr<Loss> make_laplace_loss(const LaplaceTerm& term, Direction direction);
+std::unique_ptr<Loss> make_response_loss(const ResponseTerm& term);
+
+}  // namespace starling
