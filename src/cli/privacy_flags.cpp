@@ -29,8 +29,8 @@ const std::vector<Flag> kMechanism{
 const Flag kEpsilon{"epsilon", "E", "the target"};
 const Flag kDelta{"delta", "D", "default: from --examples, else 1e-5"};
 const std::vector<Flag> kLedger{
-    {"ledger", "FILE", "a run's ledger.jsonl: its hash chain is checked, its events are composed"},
-    {"head", "LINES:HASH", "where the ledger's chain must pass, to see a truncation"},
+    {"ledger", "RUN", "a ledger.jsonl or its folder: the chain is checked, its events composed"},
+    {"head", "LINES:HASH", "where the chain must pass, to see a truncation; default: run.json's"},
     {"overlap", "M", "one person has an example at up to M clients"}};
 const std::vector<Flag> kCurve{{"out", "FILE", "a .svg or .csv file; without it CSV is printed"},
                                {"points", "N", "points along the curve, 2..1000; default 50"}};

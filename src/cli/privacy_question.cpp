@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "cli/privacy_flags.h"
+#include "cli/privacy_run.h"
 #include "starling/core/error.h"
 #include "starling/privacy/plan.h"
 
@@ -153,25 +154,19 @@ LedgerHead head_from(const std::string& text) {
 void read_ledger(const PrivacyFlags& flags, PrivacyQuestion& question, const std::string& path) {
   flags.refuse_beside("ledger", {"events", "sample-rate", "noise-multiplier", "steps", "examples",
                                  "batch", "epochs", "sampling", "relation"});
-  question.ledger = path;
-  if (const auto head = flags.word("head")) question.head = head_from(*head);
+  question.ledger = ledger_path(path);
+  if (const auto head = flags.word("head")) {
+    question.head = head_from(*head);
+  } else if ((question.head = head_beside(question.ledger))) {
+    question.notes.push_back("the chain reaches the head that run.json beside it records");
+  }
   question.overlap.clients = flags.integer("overlap", 1, kMaxCount).value_or(1);
-}
-
-// The delta of the run, where its resolved experiment lies beside the ledger.
-std::optional<double> delta_of_run(const std::string& ledger) {
-  const auto path = std::filesystem::path(ledger).parent_path() / "experiment.json";
-  if (!std::filesystem::is_regular_file(path)) return std::nullopt;
-  const Json json = read_json(path.string());
-  const auto pointer = Json::json_pointer("/privacy/delta");
-  if (!json.contains(pointer) || !json.at(pointer).is_number()) return std::nullopt;
-  return json.at(pointer).get<double>();
 }
 
 double delta_of(const PrivacyFlags& flags, PrivacyQuestion& question) {
   if (const auto delta = flags.number("delta", kUnit)) return *delta;
   if (!question.ledger.empty()) {
-    if (const auto delta = delta_of_run(question.ledger)) {
+    if (const auto delta = delta_beside(question.ledger)) {
       question.notes.push_back("delta is that of experiment.json beside the ledger");
       return *delta;
     }

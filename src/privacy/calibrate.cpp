@@ -11,7 +11,8 @@ namespace {
 constexpr double kSmallestNoise = 0x1p-20;
 constexpr double kLargestNoise = 0x1p40;
 constexpr double kSmallestRate = 0x1p-40;
-constexpr double kRelativeTolerance = 1e-6;
+constexpr double kRelativeTolerance = 3e-6;
+constexpr double kFirstStep = 0.06;  // of the logarithm
 constexpr int kMostEvaluations = 200;
 
 void check_target(const PrivacyTarget& target) {
@@ -29,14 +30,29 @@ InputError unreachable(const PrivacyTarget& target, const std::string& best) {
                             " spends more; raise epsilon or delta, or remove other events");
 }
 
+using Excess = std::function<double(double)>;
+
 // <= 0 where the composition is safe; the closer to 0, the closer to the target. Smooth in the
 // logarithm of noise, steps and rate, so that a secant converges in a few evaluations.
 double excess(const Accountant& accountant, const Composition& composition,
               const PrivacyTarget& target) {
-  const double delta =
-      accountant.delta(composition.events, composition.relation, target.epsilon).delta;
-  if (!(delta >= 0.0)) return kInfinity;
-  return std::log(delta) - std::log(target.delta);
+  const double epsilon =
+      accountant.epsilon(composition.events, composition.relation, target.delta).epsilon;
+  if (!(epsilon >= 0.0)) return kInfinity;
+  if (epsilon <= target.epsilon && target.epsilon == 0.0) return 0.0;
+  return std::log(epsilon) - std::log(target.epsilon);
+}
+
+// What a cheap bound answers is close to what any accountant answers: searches start there.
+double start_by_rdp(const Accountant& accountant, double otherwise,
+                    const std::function<double(const Accountant&)>& calibrate) {
+  if (accountant.name() == "rdp") return otherwise;
+  try {
+    const double value = calibrate(*make_accountant("rdp"));
+    return value > 0.0 && std::isfinite(value) ? value : otherwise;
+  } catch (const InputError&) {
+    return otherwise;
+  }
 }
 
 // An interval of log x whose one end is safe and whose other end is not.
@@ -49,7 +65,7 @@ struct Bracket {
 // Illinois' variant of regula falsi; a bisection where the excess is infinite or convergence is
 // slow. A trial keeps `least` away from both ends, so that a root beside one of them closes the
 // bracket.
-double shrink(Bracket bracket, const std::function<double(double)>& excess_at,
+double shrink(Bracket bracket, const Excess& excess_at,
               const std::function<double(const Bracket&)>& least,
               const std::function<bool(const Bracket&)>& enough) {
   double safe_weight = bracket.excess_safe;
@@ -77,7 +93,7 @@ double shrink(Bracket bracket, const std::function<double(double)>& excess_at,
   return bracket.safe;
 }
 
-double shrink(const Bracket& bracket, const std::function<double(double)>& excess_at) {
+double shrink(const Bracket& bracket, const Excess& excess_at) {
   return shrink(
       bracket, excess_at, [](const Bracket&) { return 0.9 * kRelativeTolerance; },
       [](const Bracket& b) { return b.width() <= kRelativeTolerance; });
@@ -92,15 +108,14 @@ double round_to_six_digits(double value, bool up) {
   return unit < 1.0 ? whole / std::round(1.0 / unit) : whole * std::round(unit);
 }
 
-// Steps outward by factors of 2 from `start` in the direction `step` (+1 or -1) in log2 until the
-// predicate changes, or the limit is passed.
-bool find_bracket(const std::function<double(double)>& excess_at, double start, double low,
-                  double high, bool safe_above, Bracket& bracket) {
-  const double log2 = std::log(2.0);
-  double here = start;
+// Steps outward from `start`, each step twice the last, until safe turns to unsafe or the other
+// way, or a limit is passed.
+bool find_bracket(const Excess& excess_at, double start, double low, double high, bool safe_above,
+                  Bracket& bracket) {
+  double here = std::clamp(start, low, high);
   double value = excess_at(here);
   const bool began_safe = value <= 0.0;
-  const double step = began_safe == safe_above ? -log2 : log2;
+  double step = began_safe == safe_above ? -kFirstStep : kFirstStep;
   while (true) {
     const double next = std::clamp(here + step, low, high);
     if (next == here) return false;
@@ -112,6 +127,7 @@ bool find_bracket(const std::function<double(double)>& excess_at, double start, 
     }
     here = next;
     value = next_value;
+    step *= 2.0;
   }
 }
 
@@ -171,15 +187,17 @@ double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTar
   const auto excess_at = [&](double log_noise) {
     return excess(accountant, composition_of(std::exp(log_noise)), target);
   };
+  const double start = start_by_rdp(accountant, 1.0, [&](const Accountant& rdp) {
+    return calibrate_noise_multiplier(rdp, target, composition_of);
+  });
   Bracket bracket;
-  const bool found = find_bracket(excess_at, 0.0, std::log(kSmallestNoise), std::log(kLargestNoise),
-                                  true, bracket);
+  const bool found = find_bracket(excess_at, std::log(start), std::log(kSmallestNoise),
+                                  std::log(kLargestNoise), true, bracket);
   if (!found && !safe(kLargestNoise)) {
     throw unreachable(target, "noise multiplier " + number_text(kLargestNoise));
   }
   double noise = found ? std::exp(shrink(bracket, excess_at)) : kSmallestNoise;
   noise = round_to_six_digits(noise, true);
-  // delta(epsilon) and epsilon(delta) may round differently: the answer satisfies the latter.
   for (double step = 1e-6; !safe(noise); step *= 2.0) {
     if (!(noise < 2.0 * kLargestNoise)) throw unreachable(target, "noise multiplier 2^41");
     noise = round_to_six_digits(noise * (1.0 + step), true);
@@ -210,8 +228,12 @@ int64_t calibrate_steps(const Accountant& accountant, const PrivacyTarget& targe
   const auto excess_at = [&](double log_steps) {
     return excess(accountant, composition_of(steps_at(log_steps)), target);
   };
+  const double start = start_by_rdp(accountant, 1.0, [&](const Accountant& rdp) {
+    return static_cast<double>(calibrate_steps(rdp, target, composition_of, limit));
+  });
   Bracket bracket;
-  if (!find_bracket(excess_at, 0.0, 0.0, std::log(static_cast<double>(limit)), false, bracket)) {
+  if (!find_bracket(excess_at, std::log(start), 0.0, std::log(static_cast<double>(limit)), false,
+                    bracket)) {
     return safe(limit) ? limit : 0;
   }
   const auto neighbours = [&](const Bracket& b) {
@@ -235,8 +257,13 @@ double calibrate_sample_rate(const Accountant& accountant, const PrivacyTarget& 
   const auto excess_at = [&](double log_rate) {
     return excess(accountant, composition_of(std::exp(log_rate)), target);
   };
+  const double start = start_by_rdp(accountant, 1.0, [&](const Accountant& rdp) {
+    return calibrate_sample_rate(rdp, target, composition_of);
+  });
   Bracket bracket;
-  if (!find_bracket(excess_at, 0.0, std::log(kSmallestRate), 0.0, false, bracket)) return 0.0;
+  if (!find_bracket(excess_at, std::log(start), std::log(kSmallestRate), 0.0, false, bracket)) {
+    return 0.0;
+  }
   double rate = round_to_six_digits(std::exp(shrink(bracket, excess_at)), false);
   for (double step = 1e-6; !safe(rate); step *= 2.0) {
     if (rate < kSmallestRate) return 0.0;

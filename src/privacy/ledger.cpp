@@ -164,9 +164,7 @@ void PrivacyLedger::record(const Event& event, Relation relation, int64_t count,
   LedgerEntry entry;
   entry.run = run;
   entry.client = 0;
-  for (const LedgerLine& line : lines_) {
-    if (line.run == run) entry.round = std::max(entry.round, line.round + 1);
-  }
+  entry.round = next_round_[run];
   entry.relation = relation;
   entry.event = event;
   entry.count = count;
@@ -183,6 +181,8 @@ bool PrivacyLedger::replays(const LedgerEntry& entry) const {
 
 void PrivacyLedger::keep(LedgerLine line) {
   by_key_.emplace(key_of(line), lines_.size());
+  int64_t& next = next_round_[line.run];
+  next = std::max(next, line.round + 1);
   lines_.push_back(std::move(line));
 }
 

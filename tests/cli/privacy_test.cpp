@@ -403,6 +403,17 @@ TEST_F(LedgerCliTest, TamperedAndTruncatedLedgersAreRefusedByLine) {
               HasSubstr("LINES:HASH"));
 }
 
+TEST_F(LedgerCliTest, ARunFolderIsCheckedAgainstTheHeadOfItsRecord) {
+  const PrivacyLedger ledger = written();
+  const Json statement{{"ledger_lines", ledger.head().lines}, {"ledger_head", ledger.head().hash}};
+  write_file_atomically(path("run.json"), Json{{"privacy", Json::array({statement})}}.dump());
+  EXPECT_THAT(output_of({"epsilon", "--ledger", folder_}), HasSubstr("run.json beside it"));
+  std::string text = read_file(path("ledger.jsonl"));
+  text.erase(text.rfind('\n', text.size() - 2) + 1);
+  write_file_atomically(path("ledger.jsonl"), text);
+  EXPECT_THAT(error_of({"epsilon", "--ledger", folder_}), HasSubstr("the end was cut off"));
+}
+
 TEST_F(LedgerCliTest, EmptyAndAbsentLedgersAreInputErrors) {
   write_file_atomically(path("empty.jsonl"), "");
   EXPECT_THAT(error_of({"epsilon", "--ledger", path("empty.jsonl")}), HasSubstr("no release"));

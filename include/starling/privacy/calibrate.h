@@ -1,8 +1,8 @@
 #pragma once
 // Calibration asks an accountant backwards: how much noise, how many steps, which sample rate meet
 // a target. Every answer is checked against the accountant before it is given: what is returned
-// satisfies the target, rounded to the private side. Deterministic; the search is a safeguarded
-// secant on log delta at the target epsilon, which is one evaluation where epsilon needs a search.
+// satisfies the target, rounded to the private side. Deterministic: a safeguarded secant on log
+// epsilon, which starts from rdp's answer where another accountant is asked.
 
 #include <cstdint>
 #include <functional>

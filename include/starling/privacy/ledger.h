@@ -91,6 +91,7 @@ class PrivacyLedger {
 
   std::vector<LedgerLine> lines_;
   std::unordered_multimap<std::string, size_t> by_key_;  // key -> index into lines_
+  std::map<std::string, int64_t> next_round_;            // by run
   std::unique_ptr<DurableFile> file_;
   bool broken_ = false;
 };

@@ -52,7 +52,8 @@ struct PlanOptions {
   SamplingKind sampling = SamplingKind::poisson;
   Relation relation = Relation::zero_out;
   int64_t batch_size = 0;             // expected (poisson) or exact (shuffle, fixed); >= 1
-  std::optional<double> sample_rate;  // poisson: a constant in the file instead of batch / examples
+  // poisson: a constant in the file instead of batch / examples
+  std::optional<double> sample_rate = std::nullopt;
   double clip_norm = 1.0;
   double noise_multiplier = 0.0;
 };
