@@ -1,4 +1,6 @@
 #pragma once
+// A value with a comma is one value: JSON after --set, a path.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
 #include <cxxopts.hpp>
 
 #include <string>

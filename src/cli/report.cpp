@@ -1,5 +1,3 @@
-#include <cxxopts.hpp>
-
 #include <filesystem>
 #include <iostream>
 
