@@ -13,6 +13,8 @@ namespace starling {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
+// Of delta, how much may count as infinite loss: e^-kLogCut.
+constexpr double kLogCut = 17.0;
 // A larger certified error (relative, or relative to 2 below that) is worth another pass at a
 // better tilt.
 constexpr double kTightEnough = 1e-3;
@@ -159,8 +161,9 @@ Answer one_release_log_delta(const Term& term, Direction direction, double epsil
 Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double log_delta,
                     double at_least) {
   if (one_release(terms)) return one_release_epsilon(terms[0], direction, log_delta);
-  const Side side = make_side(terms, direction);
-  const Chernoff chernoff = chernoff_epsilon(side, log_delta);
+  Side side = make_side(terms, direction);
+  side.cut(log_delta - kLogCut);
+  const Chernoff chernoff = chernoff_epsilon(side, log_delta - 1e-6);
   // cumulant() is good to eight digits a release.
   const double bound = chernoff.value * (1.0 + 1e-9) + 1e-6 / chernoff.theta;
   if (bound <= at_least) return {0.0, 0.0, ""};
@@ -185,9 +188,13 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
 Answer side_log_delta(const std::vector<Term>& terms, Direction direction, double epsilon,
                       double at_least) {
   if (one_release(terms)) return one_release_log_delta(terms[0], direction, epsilon);
-  const Side side = make_side(terms, direction);
-  const Chernoff chernoff = chernoff_log_delta(side, epsilon);
-  const double bound = std::min(0.0, chernoff.value + 1e-5);
+  Side side = make_side(terms, direction);
+  side.cut(kLogSmallestDelta);
+  Chernoff chernoff = chernoff_log_delta(side, epsilon);
+  // Chernoff's bound is seldom more than e^12 above delta.
+  side.cut(std::max(chernoff.value - 12.0 - kLogCut, kLogSmallestDelta));
+  chernoff = chernoff_log_delta(side, epsilon);
+  const double bound = std::min(0.0, log_add_exp(chernoff.value, side.log_infinite) + 1e-5);
   if (bound <= at_least) return {-kInf, 0.0, ""};
   const auto curve = make_curve(side, chernoff.theta, epsilon, bound - 6.0, 0.0);
   const double upper = curve ? curve->log_upper(epsilon) : kInf;

@@ -24,7 +24,10 @@ class Contour : public DeltaCurve {
  public:
   Contour(const Side& side, double theta, const Period& period, double t_max, double tail,
           std::vector<TiltedNodes> nodes)
-      : theta_(theta), period_(period), step_(2.0 * kPi / period.length) {
+      : theta_(theta),
+        period_(period),
+        step_(2.0 * kPi / period.length),
+        log_infinite_(side.log_infinite) {
     const size_t points = static_cast<size_t>(std::ceil(t_max / step_)) + 1;
     log_size_.assign(points, 0.0);
     phase_.assign(points, 0.0);
@@ -35,7 +38,9 @@ class Contour : public DeltaCurve {
   }
 
   double log_upper(double epsilon) const override {
-    return scale(epsilon) + std::log(std::max(0.0, sum(epsilon)) + error(epsilon));
+    const double finite =
+        scale(epsilon) + std::log(std::max(0.0, sum(epsilon)) + error(epsilon));
+    return std::min(0.0, log_add_exp(finite, log_infinite_));
   }
 
   double log_lower(double epsilon) const override {
@@ -74,7 +79,7 @@ class Contour : public DeltaCurve {
 
   double theta_, cumulant_ = 0.0;
   Period period_;
-  double step_;
+  double step_, log_infinite_;
   std::vector<double> log_size_, phase_, log_error_, size_;
   double error_ = 0.0, absolute_ = 0.0;
   std::vector<double> re_, im_, turn_re_, turn_im_;
@@ -156,9 +161,10 @@ void Contour::finish(double mu_squared, double tail) {
 
 std::unique_ptr<DeltaCurve> make_contour(const Side& side, const CurveTarget& target) {
   const double theta = target.theta;
+  if (!std::isfinite(side.cumulant(theta, theta))) return nullptr;
   Decay decay(side, theta);
   const double deviation = std::sqrt(side.tilted_variance(theta));
-  const Period period = choose_period(side, theta, target.epsilon, target.log_delta, kLogShare);
+  const Period period = choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, true);
   const double step = 2.0 * kPi / period.length;
   // delta e^(theta epsilon - K) is about 1 / (theta (1 + theta) deviation).
   const double expected = -std::log1p(2.5 * theta * (1.0 + theta) * deviation) - 3.0;
@@ -167,10 +173,9 @@ std::unique_ptr<DeltaCurve> make_contour(const Side& side, const CurveTarget& ta
       decay.truncation(std::max(1.0 / deviation, step), log_tail, step * kMostPoints);
   if (!(t_max < kInf)) return nullptr;
   std::vector<TiltedNodes> nodes;
-  double releases = 1.0, count = 0.0;
-  for (const Release& release : side.releases) releases += release.count;
+  double count = 0.0;
   for (const Release& release : side.releases) {
-    nodes.push_back(release.loss->tilted(theta, t_max, std::log(releases)));
+    nodes.push_back(release.loss->tilted(theta, t_max, std::log(side.count())));
     count += static_cast<double>(nodes.back().loss.size());
     if (count * t_max / step > kMostWork) return nullptr;
   }

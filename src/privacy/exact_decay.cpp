@@ -32,7 +32,8 @@ double near_gain(double x, double ratio) {
 Decay::Decay(const Side& side, double theta) : mu_squared_(side.mu_squared) {
   for (const Release& release : side.releases) {
     Cells cells{release.count, {}, {}};
-    const double cumulant = release.loss->cumulant(theta);
+    const double top = release.loss->top(theta, std::log(side.count()));
+    const double cumulant = release.loss->cumulant(theta, top);
     for (double width : {0.2, 0.6}) {
       cells.near.push_back(release.loss->decay_cells(theta, cumulant, width));
     }

@@ -46,13 +46,18 @@ struct Rounding {
 // rounded pair dominates the exact one (Doroshenko et al. 2022) and delta' >= delta.
 class Lattice : public DeltaCurve {
  public:
-  Lattice(double theta, double step, double first, size_t size, double start)
-      : theta_(theta), step_(step), start_(start), log_spectrum_(size / 2 + 1), size_(size) {
-    offset_ = first;
-  }
+  Lattice(double theta, double step, double log_cut, size_t size, double start)
+      : theta_(theta),
+        step_(step),
+        start_(start),
+        log_cut_(log_cut),
+        log_spectrum_(size / 2 + 1),
+        size_(size) {}
 
-  void add_release(const Loss& loss, double count) {
+  // False where the law spans too many cells.
+  bool add_release(const Loss& loss, double count) {
     const LatticeLaw law = lattice_law(loss, theta_, step_, size_);
+    if (!std::isfinite(law.cumulant)) return false;
     const std::vector<Complex> spectrum = real_fft(law.mass);
     const double total = spectrum[0].real();
     for (size_t j = 0; j < spectrum.size(); ++j) {
@@ -63,6 +68,7 @@ class Lattice : public DeltaCurve {
     infinite_ += count * law.infinite_mass;
     count_ += count;
     variance_ += count * law.variance / total;
+    return true;
   }
 
   void finish(const Period& period) {
@@ -87,7 +93,7 @@ class Lattice : public DeltaCurve {
     const double log_sum = cumulant_ - theta_ * epsilon + std::log(sum(epsilon) + error());
     const double log_lost =
         period_.second_cumulant + 0.5 - period_.second_theta * (start_ + period_.length);
-    const double log_rest = log_add_exp(log_lost, std::log(infinite_ + 1e-300));
+    const double log_rest = log_add_exp(log_lost, log_infinite());
     return std::min(0.0, log_add_exp(log_sum, log_rest));
   }
 
@@ -97,7 +103,7 @@ class Lattice : public DeltaCurve {
     if (!(value > 0.0)) return -kInf;
     const double log_value = cumulant_ - theta_ * epsilon + std::log(value);
     const double log_rest =
-        log_add_exp(period_.log_aliases(theta_, epsilon) + 0.5, std::log(infinite_ + 1e-300));
+        log_add_exp(period_.log_aliases(theta_, epsilon) + 0.5, log_infinite());
     if (log_rest >= log_value) return -kInf;
     return log_value + std::log1p(-std::exp(log_rest - log_value));
   }
@@ -111,6 +117,8 @@ class Lattice : public DeltaCurve {
     const double cells = std::min(static_cast<double>(size_), 1.0 + 1.0 / (theta_ * step_));
     return mass_error_ * cells + 1e-14;
   }
+
+  double log_infinite() const { return log_add_exp(log_cut_, std::log(infinite_ + 1e-300)); }
 
   // sum over losses l > epsilon of p~(l) (1 - e^(epsilon - l)) e^(-theta (l - epsilon)).
   double sum(double epsilon) const {
@@ -164,7 +172,7 @@ class Lattice : public DeltaCurve {
     return static_cast<size_t>(index - std::floor(index / size) * size) % size_;
   }
 
-  double theta_, step_, start_;
+  double theta_, step_, start_, log_cut_;
   double offset_ = 0.0, cumulant_ = 0.0, infinite_ = 0.0, count_ = 0.0;
   double mass_error_ = 0.0, variance_ = 0.0;
   Period period_;
@@ -247,11 +255,13 @@ std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& ta
     members.push_back({gaussian.get(), 1.0, gaussian->tilted(theta, 0.0, 0.0)});
   }
   if (members.size() * kSmallest * 4 > 4 * kMostCells) return nullptr;
-  const Period period = choose_period(side, theta, target.epsilon, target.log_delta, kLogShare);
+  const Period period = choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, false);
   const double start = target.epsilon - 2.0 / theta;
   const Grid grid = choose_grid(members, target, period.length + 16.0 / theta);
-  auto lattice = std::make_unique<Lattice>(theta, grid.step, 0.0, grid.size, start);
-  for (const Member& member : members) lattice->add_release(*member.loss, member.count);
+  auto lattice = std::make_unique<Lattice>(theta, grid.step, side.log_infinite, grid.size, start);
+  for (const Member& member : members) {
+    if (!lattice->add_release(*member.loss, member.count)) return nullptr;
+  }
   lattice->finish(period);
   return lattice;
 }

@@ -13,7 +13,12 @@ constexpr double kLogThetaMin = -9.0;
 
 // The minimum of a function that falls, then rises: steps outward from 0, then golden section.
 template <class Function>
-double minimise(double log_theta_max, const Function& f) {
+double minimise(double log_theta_max, const Function& function) {
+  // A cumulant that overflows to not-a-number lies far beyond the minimum.
+  const auto f = [&](double x) {
+    const double value = function(x);
+    return std::isnan(value) ? std::numeric_limits<double>::infinity() : value;
+  };
   double middle = 0.0, best = f(0.0), step = 0.5;
   double other = f(step);
   if (!(other < best)) {
@@ -33,7 +38,7 @@ double minimise(double log_theta_max, const Function& f) {
   double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
   double fa = f(a), fb = f(b);
   while (high - low > 0.01) {
-    if (fa < fb) {
+    if (fa <= fb) {
       high = b;
       b = a;
       fb = fa;
@@ -51,7 +56,7 @@ double minimise(double log_theta_max, const Function& f) {
 }
 
 double log_theta_max(const Side& side) {
-  double largest = 2e4;
+  double largest = 1e9;
   for (const Release& release : side.releases) {
     largest = std::min(largest, release.loss->largest_theta());
   }
@@ -63,15 +68,40 @@ constexpr double kSlack = 1.0;
 
 }  // namespace
 
+void Side::cut(double log_mass) {
+  log_infinite = log_mass;
+  for (Release& release : releases) release.loss->cut(log_mass - std::log(count()));
+}
+
+double Side::count() const {
+  double total = 0.0;
+  for (const Release& release : releases) total += release.count;
+  return std::max(total, 1.0);
+}
+
 double Side::cumulant(double theta) const {
   double total = 0.5 * mu_squared * theta * (1.0 + theta);
-  for (const Release& release : releases) total += release.count * release.loss->cumulant(theta);
+  for (const Release& release : releases) {
+    total += release.count * release.loss->cumulant(theta, release.loss->top());
+  }
+  return total;
+}
+
+double Side::cumulant(double theta, double transform_theta) const {
+  const double log_count = std::log(count());
+  double total = 0.5 * mu_squared * theta * (1.0 + theta);
+  for (const Release& release : releases) {
+    const double top = release.loss->top(transform_theta, log_count);
+    total += release.count * release.loss->cumulant(theta, top);
+  }
   return total;
 }
 
 double Side::tilted_variance(double theta) const {
   double total = mu_squared;
-  for (const Release& release : releases) total += release.count * release.loss->variance(theta);
+  for (const Release& release : releases) {
+    total += release.count * release.loss->variance(theta, release.loss->top());
+  }
   return total;
 }
 
@@ -118,13 +148,14 @@ double Period::log_aliases(double theta, double epsilon) const {
 }
 
 Period choose_period(const Side& side, double theta, double epsilon, double log_delta,
-                     double log_share) {
+                     double log_share, bool transform) {
   const double allowed = log_share + log_delta - 1.0;
   Period best;
   double shortest = std::numeric_limits<double>::infinity();
   for (double factor : {1.1, 1.25, 1.5, 2.0, 3.0}) {
     const double second = factor * theta;
-    const double cumulant = side.cumulant(second) + kSlack;
+    const double cumulant =
+        (transform ? side.cumulant(second, theta) : side.cumulant(second)) + kSlack;
     const double length = (cumulant - second * epsilon - allowed) / (second - theta);
     if (!(length < shortest)) continue;
     shortest = length;
@@ -136,11 +167,12 @@ Period choose_period(const Side& side, double theta, double epsilon, double log_
 
 double choose_theta(const Side& side, double theta, double epsilon, double log_delta, bool scaled) {
   double best = theta, least = std::numeric_limits<double>::infinity();
-  for (double factor : {1.0, 0.8, 0.64, 0.5, 0.38, 0.28}) {
+  for (double factor : {1.0, 0.8, 0.64, 0.5, 0.38, 0.28, 0.2, 0.14}) {
     const double tilt = factor * theta;
-    if (log_delta + tilt * epsilon - side.cumulant(tilt) < -14.0) break;
+    const double cumulant = scaled ? side.cumulant(tilt, tilt) : side.cumulant(tilt);
+    if (log_delta + tilt * epsilon - cumulant < -14.0) continue;
     const double low = std::max(0.0, epsilon - 10.0 / tilt);
-    const Period period = choose_period(side, tilt, low, log_delta, -16.0);
+    const Period period = choose_period(side, tilt, low, log_delta, -16.0, scaled);
     const double width = scaled ? std::sqrt(side.tilted_variance(tilt)) : 1.0;
     if (!(period.length / width < least)) continue;
     least = period.length / width;

@@ -19,9 +19,15 @@ struct Side {
   double mu_squared = 0.0;  // of all Gaussian mechanisms together
   std::vector<Release> releases;
 
-  // K(theta) of the sum, to about eight digits a release.
+  double log_infinite = -1e300;  // logarithm of P's mass that counts as an infinite loss
+
+  // Cuts the rarest largest losses of every release, e^log_mass in all.
+  void cut(double log_mass);
+  double count() const;
+  // K(theta) of the sum and its second derivative, to about eight digits a release; of the law that the
+  // transform tilted by `transform_theta` sees, or of the law up to the cut without it.
   double cumulant(double theta) const;
-  // The variance of the sum under the tilted law, from cumulant().
+  double cumulant(double theta, double transform_theta) const;
   double tilted_variance(double theta) const;
 };
 
@@ -51,8 +57,9 @@ struct Period {
   // Logarithm of the bound on the sum of aliases at epsilon.
   double log_aliases(double theta, double epsilon) const;
 };
+// `transform`: for a transform without a cut, else for a lattice.
 Period choose_period(const Side& side, double theta, double epsilon, double log_delta,
-                     double log_share);
+                     double log_share, bool transform);
 
 // The best tilt for a transform is not Chernoff's where rare large losses dominate that bound: of
 // `theta` and some smaller ones, the one with the shortest period (times the width of the tilted

@@ -8,17 +8,18 @@
 namespace starling {
 namespace {
 
-// Where the density is below e^-kNegligible, the mass beyond is below kTailMass: on the low side it
-// is rounded up to the first point, on the high side it counts as an infinite loss.
-constexpr double kNegligible = 70.0;
-constexpr double kTailMass = 0x1p-90;
+// Where the tilted density is below e^-kNegligible, the low tail is rounded up to its upper end; the
+// high tail, of less than kTailMass under P, counts as an infinite loss.
+constexpr double kNegligible = 60.0;
+constexpr double kTailMass = 0x1p-140;
+constexpr double kMostCells = 0x1p23;
 
 class Builder {
  public:
   Builder(const Loss& loss, double theta, double step, size_t size)
       : loss_(loss), theta_(theta), step_(step), span_(-std::expm1(-step)), size_(size) {
     law_.mass.assign(size, 0.0);
-    law_.cumulant = loss.tilted(theta, 0.0, 0.0).cumulant;
+    law_.cumulant = loss.cumulant(theta, loss.top());
     tilt_up_ = std::exp(theta * step);
   }
 
@@ -70,16 +71,25 @@ class Builder {
 
 void Builder::add_density() {
   const double pace = 0.25 * loss_.scale();
-  double low = loss_.low(), high = loss_.high();
-  const auto negligible = [&](double y) {
-    return std::max(log_tilted(y), loss_.log_density(y)) < -kNegligible;
-  };
-  while (low + pace < high && negligible(low + pace)) low += pace;
-  while (high - pace > low && negligible(high - pace)) high -= pace;
-  if (high > 1.0 || low < 0.0) law_.infinite_mass = kTailMass;
+  double low = loss_.low(), high = std::min(loss_.high(), loss_.top());
+  const bool unbounded = low < 0.0;
+  // A mass beyond y is at most its density there times this width, in either tail.
+  const double log_width = std::log(3.0 * (loss_.high() - loss_.low()));
+  while (unbounded && low + pace < -pace && log_tilted(low + pace) + log_width < -kNegligible) {
+    low += pace;
+  }
+  while (unbounded && high - pace > low && log_tilted(high - pace) < -kNegligible &&
+         loss_.log_density(high - pace) + log_width < -kNegligible - 40.0) {
+    high -= pace;
+  }
+  if (unbounded) law_.infinite_mass = kTailMass;
   const double first = std::floor((loss_.loss(low) - loss_.anchor()) / step_);
   const double last = std::ceil((loss_.loss(high) - loss_.anchor()) / step_);
-  if (low < 0.0) deposit(first, kTailMass * std::exp(theta_ * at(first) - law_.cumulant));
+  if (last - first > kMostCells) {
+    law_.cumulant = INFINITY;
+    return;
+  }
+  if (unbounded) deposit(first, std::exp(-kNegligible));
   double from = low;
   for (double index = first; index < last; ++index) {
     const double to =

@@ -62,10 +62,10 @@ class LaplaceLoss : public Loss {
     if (panels == 20000.0) nodes.error = 1.0;
     return nodes;
   }
-  double cumulant(double theta) const override {
+  double cumulant(double theta, double) const override {
     return q_ == 1.0 ? log_laplace_moment(b_, 1.0 + theta) : tilted(theta, 0.0, 0.0).cumulant;
   }
-  double largest_theta() const override { return std::min(2e4, 100.0 + 200.0 * b_); }
+  double largest_theta() const override { return 100.0 + 200.0 * b_; }
   std::vector<DecayCell> decay_cells(double, double, double) const override { return {}; }
 
   bool has_density() const override { return true; }
@@ -155,7 +155,7 @@ const char* direction_name(Direction direction) {
   return direction == Direction::add ? "add" : "replace";
 }
 
-double Loss::variance(double theta) const {
+double Loss::variance(double theta, double) const {
   const TiltedNodes nodes = tilted(theta, 0.0, 0.0);
   double mean = 0.0, square = 0.0;
   for (size_t k = 0; k < nodes.loss.size(); ++k) mean += nodes.weight[k] * nodes.loss[k];

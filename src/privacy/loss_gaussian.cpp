@@ -29,8 +29,11 @@ class PoissonGaussianLoss : public Loss {
         log_norm_(-std::log(term.sigma * std::sqrt(2.0 * kPi))) {}
 
   TiltedNodes tilted(double theta, double t_max, double log_count) const override;
-  double cumulant(double theta) const override;
-  double variance(double theta) const override;
+  double cumulant(double theta, double top) const override;
+  double variance(double theta, double top) const override;
+  void cut(double log_mass) override;
+  double top() const override { return std::min(cut_, high()); }
+  double top(double theta, double log_count) const override;
   std::vector<DecayCell> decay_cells(double theta, double cumulant, double width) const override;
 
   bool has_density() const override { return true; }
@@ -106,15 +109,41 @@ class PoissonGaussianLoss : public Loss {
   Direction direction_;
   double s_, s2_, log_q_, log_rest_, q_, log_norm_;
   // A grid that serves every theta.
-  std::span<const Point> points(double theta) const;
+  std::span<const Point> points(double theta, double top) const;
 
+  double cut_ = INFINITY;
   mutable std::vector<Point> points_;
 };
 
-std::span<const PoissonGaussianLoss::Point> PoissonGaussianLoss::points(double theta) const {
+// P(y > cut) = (1-q) Phi(-cut/s) + q Phi((1-cut)/s); losses of the add direction are bounded.
+void PoissonGaussianLoss::cut(double log_mass) {
+  if (direction_ == Direction::add) return;
+  double low = 0.0, high = 1.0 + 60.0 * s_;
+  for (int i = 0; i < 60; ++i) {
+    const double y = 0.5 * (low + high);
+    const double mass = log_add_exp(log_rest_ + log_normal_cdf(-y / s_),
+                                    log_q_ + log_normal_cdf((1.0 - y) / s_));
+    (mass > log_mass ? low : high) = y;
+  }
+  cut_ = high;
+}
+
+double PoissonGaussianLoss::top(double theta, double log_count) const {
+  const double end = tilted_high(theta);
+  if (end <= cut_) return end;
+  const double far = cut_ + 60.0 * s_;
+  for (double y = cut_; y < std::min(end, far); y += 0.25 * s_) {
+    if (log_tilted(theta, y) + std::log(s_) < -kLogAccuracy - log_count - 10.0) return y;
+  }
+  return end < far ? end : INFINITY;
+}
+
+std::span<const PoissonGaussianLoss::Point> PoissonGaussianLoss::points(double theta,
+                                                                        double top) const {
   const double h = std::min(0.5 * s_, 0.7 * s2_);
   const double first = std::floor(low() / h);
-  const double last = std::min(std::ceil(tilted_high(theta) / h), first + 4e6);
+  const double end = std::min(tilted_high(theta), top);
+  const double last = std::min(std::ceil(end / h) + 1.0, first + 4e6);
   const size_t count = static_cast<size_t>(last - first) + 1;
   while (points_.size() < count) {
     const double y = (first + static_cast<double>(points_.size())) * h;
@@ -124,11 +153,12 @@ std::span<const PoissonGaussianLoss::Point> PoissonGaussianLoss::points(double t
   return std::span(points_).first(count);
 }
 
-double PoissonGaussianLoss::cumulant(double theta) const {
+double PoissonGaussianLoss::cumulant(double theta, double top) const {
+  if (std::isinf(top)) return INFINITY;
   double excess = 0.0, high = 0.0;
-  for (const Point& point : points(theta))
+  for (const Point& point : points(theta, top))
     high = std::max(high, point.log_mass + theta * point.loss);
-  for (const Point& point : points(theta)) {
+  for (const Point& point : points(theta, top)) {
     const double growth = theta * point.loss;
     if (point.log_mass + std::max(0.0, growth) < high - 50.0) continue;
     excess +=
@@ -137,11 +167,11 @@ double PoissonGaussianLoss::cumulant(double theta) const {
   return high < 300.0 ? std::log1p(excess) : high + std::log(excess);
 }
 
-double PoissonGaussianLoss::variance(double theta) const {
+double PoissonGaussianLoss::variance(double theta, double top) const {
   double high = 0.0, sum = 0.0, first = 0.0, second = 0.0;
-  for (const Point& point : points(theta))
+  for (const Point& point : points(theta, top))
     high = std::max(high, point.log_mass + theta * point.loss);
-  for (const Point& point : points(theta)) {
+  for (const Point& point : points(theta, top)) {
     const double exponent = point.log_mass + theta * point.loss - high;
     if (exponent < -50.0) continue;
     const double weight = std::exp(exponent), away = point.loss - anchor();
@@ -162,7 +192,7 @@ double PoissonGaussianLoss::step(double theta, double t_max, double log_count) c
   double widest = 0.0;
   for (int i = 1; i <= 60; ++i) {
     // Small heights are sampled densely: large powers allow only those.
-    const double angle = 0.97 * kPi * std::pow(i / 60.0, 2.0);
+    const double angle = 0.97 * kPi * std::pow(i / 60.0, 3.0);
     const double growth =
         0.5 * angle * angle * s2_ + kappa * t_max * angle - power * std::log(std::cos(0.5 * angle));
     widest = std::max(widest, 2.0 * kPi * angle * s2_ / (need + growth));
@@ -172,7 +202,9 @@ double PoissonGaussianLoss::step(double theta, double t_max, double log_count) c
 
 TiltedNodes PoissonGaussianLoss::tilted(double theta, double t_max, double log_count) const {
   const double h = step(theta, t_max, log_count);
-  const double first = std::floor(low() / h), last = std::ceil(tilted_high(theta) / h);
+  const double end = top(theta, log_count);
+  const double first = std::floor(low() / h);
+  const double last = std::ceil((std::isfinite(end) ? end : top()) / h);
   TiltedNodes nodes;
   std::vector<double> log_mass;
   double mean_excess = 0.0, absolute = 0.0, high = 0.0;
@@ -215,7 +247,7 @@ std::vector<DecayCell> PoissonGaussianLoss::decay_cells(double theta, double cum
   const double w = width * s_;
   const double power = direction_ == Direction::add ? 0.0 : 1.0 + theta;
   std::vector<DecayCell> cells;
-  const double stop = std::min(tilted_high(theta), low() + 4000.0 * w);
+  const double stop = std::min(std::max(cut_, 0.0), std::min(tilted_high(theta), low() + 4000.0 * w));
   for (double y = low(); y < stop; y += w) {
     const double left = log_tilted(theta, y) - cumulant;
     const double slope = power * share(y) / s2_;
