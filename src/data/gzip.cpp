@@ -86,8 +86,10 @@ class DataFile::Inflater {
   bool ended_ = false;
 };
 
-DataFile::DataFile(std::string path)
-    : path_(std::move(path)), bytes_(read_file(path_, kLargestFile)) {
+DataFile::DataFile(std::string path) : DataFile(path, read_file(path, kLargestFile)) {}
+
+DataFile::DataFile(std::string path, std::string bytes)
+    : path_(std::move(path)), bytes_(std::move(bytes)) {
   if (is_gzip(bytes_)) {
     inflater_ = std::make_unique<Inflater>(path_, bytes_);
   } else if (path_.ends_with(".gz")) {

@@ -84,6 +84,20 @@ void read_values(DataFile& file, uint64_t header, uint64_t count, std::vector<ui
   }
 }
 
+IdxFile read_all(DataFile& file) {
+  uint64_t header = 0;
+  IdxFile idx = read_shape(file, header);
+  const uint64_t count = data_bytes(file.path(), idx);
+  const uint64_t left = file.most_left();
+  if (count > left) {
+    const bool bound = file.packed() && left > 0;
+    wrong_size(file.path(), header + count,
+               (bound ? "at most " : "") + std::to_string(header + left));
+  }
+  read_values(file, header, count, idx.bytes);
+  return idx;
+}
+
 }  // namespace
 
 int64_t IdxFile::size() const {
@@ -99,16 +113,12 @@ int64_t IdxFile::at(int64_t i) const {
 
 IdxFile read_idx(const std::string& path) {
   DataFile file(path);
-  uint64_t header = 0;
-  IdxFile idx = read_shape(file, header);
-  const uint64_t count = data_bytes(path, idx);
-  const uint64_t left = file.most_left();
-  if (count > left) {
-    const bool bound = file.packed() && left > 0;
-    wrong_size(path, header + count, (bound ? "at most " : "") + std::to_string(header + left));
-  }
-  read_values(file, header, count, idx.bytes);
-  return idx;
+  return read_all(file);
+}
+
+IdxFile parse_idx(std::string bytes, const std::string& name) {
+  DataFile file(name, std::move(bytes));
+  return read_all(file);
 }
 
 }  // namespace starling

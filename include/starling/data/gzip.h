@@ -17,6 +17,8 @@ class DataFile {
   // Errors: Error where the file is absent, not a regular file or above 4 GiB; InputError, with
   // what the file seems to be, where the promise is broken.
   explicit DataFile(std::string path);
+  // The same of bytes in memory; `path` only names them.
+  DataFile(std::string path, std::string bytes);
   ~DataFile();
   DataFile(const DataFile&) = delete;
   DataFile& operator=(const DataFile&) = delete;

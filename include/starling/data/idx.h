@@ -27,6 +27,8 @@ struct IdxFile {
 // extent of 0, more than 4 GiB, data that are too short or too long, damaged gzip. Error where it
 // cannot be opened.
 IdxFile read_idx(const std::string& path);
+// The same of bytes in memory, which `name` names in errors.
+IdxFile parse_idx(std::string bytes, const std::string& name);
 
 // How a data set stores its images and labels.
 struct IdxLayout {
