@@ -169,11 +169,18 @@ Section environment(const RunRecord& record) {
   return section;
 }
 
+std::string data_in_words(const RunRecord& record) {
+  const bool sizes_are_private =
+      std::any_of(record.privacy.begin(), record.privacy.end(),
+                  [](const PrivacyStatement& p) { return p.relation == "add_remove"; });
+  return setting(record, "/dataset/name") + ": " +
+         (sizes_are_private ? "a private number of" : grouped(record.train_examples)) +
+         " training and " + grouped(record.test_examples) + " test examples";
+}
+
 Section training(const RunRecord& record) {
   Section section{"Training", {}, {}};
-  add(section.facts, "Data",
-      setting(record, "/dataset/name") + ": " + grouped(record.train_examples) + " training and " +
-          grouped(record.test_examples) + " test examples");
+  add(section.facts, "Data", data_in_words(record));
   add(section.facts, "Clients",
       plural(static_cast<int64_t>(record.clients.size()), "client") + ", " +
           setting(record, "/partition/kind"));

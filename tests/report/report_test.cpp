@@ -204,6 +204,8 @@ TEST(Page, HidesPrivateNumbersOfExamples) {
   EXPECT_THAT(report_html(record), HasSubstr("<td>private</td>"));
   EXPECT_THAT(report_html(record), Not(HasSubstr("<td>1,000</td>")));
   EXPECT_THAT(report_text(record), Not(HasSubstr("1,000 ")));
+  EXPECT_THAT(report_text(record), Not(HasSubstr("10,000 training")));
+  EXPECT_THAT(report_html(record), Not(HasSubstr("10,000 training")));
 }
 
 TEST(NotCovered, IsNeverEmpty) {

@@ -1,0 +1,123 @@
+// What the privacy rules allow in an experiment file.
+
+#include <gtest/gtest.h>
+
+#include "experiment/documents.h"
+#include "starling/experiment/experiment.h"
+
+namespace starling {
+namespace {
+
+using test::smallest_private;
+using test::with;
+
+Experiment parse(const Json& json) { return parse_experiment(json, "x.json"); }
+std::string error(const Json& json) {
+  return test::error_of([&] { parse(json); });
+}
+std::string error_with(std::string_view pointer, const std::string& value) {
+  return error(with(pointer, value));
+}
+const ExamplePrivacy& example(const Experiment& experiment) {
+  return std::get<ExamplePrivacy>(experiment.privacy);
+}
+
+TEST(Privacy, TakesExactlyOneOfNoiseAndEpsilon) {
+  EXPECT_EQ(error_with("/privacy", R"({"unit": "example"})"),
+            "x.json: /privacy: \"epsilon\" is missing; give a target epsilon, or a "
+            "noise_multiplier");
+  EXPECT_EQ(error_with("/privacy", R"({"unit": "example", "epsilon": 1, "noise_multiplier": 1})"),
+            "x.json: /privacy: \"noise_multiplier\" and \"epsilon\" are both given; give one of "
+            "them");
+}
+
+TEST(Privacy, RefusesZeroes) {
+  for (const std::string key : {"noise_multiplier", "epsilon", "clip_norm", "delta"}) {
+    const Json json = with("/privacy/" + key, "0", smallest_private());
+    EXPECT_TRUE(error(json).starts_with("x.json: /privacy/" + key + ": 0 is outside "))
+        << error(json);
+  }
+  EXPECT_EQ(error(with("/privacy/delta", "1", smallest_private())),
+            "x.json: /privacy/delta: 1 is outside (0, 1)");
+}
+
+TEST(Privacy, NeedsItsUnit) {
+  EXPECT_EQ(error_with("/privacy", R"({"epsilon": 8})"),
+            "x.json: /privacy: \"unit\" is missing; \"example\" protects single examples, \"none\" "
+            "nothing");
+  EXPECT_EQ(error_with("/privacy", R"({"unit": "none", "epsilon": 8})"),
+            "x.json: /privacy/epsilon: is not a known key; known are unit");
+}
+
+TEST(Privacy, WhatIsNotBuiltYetIsRefusedByName) {
+  EXPECT_EQ(error_with("/privacy", R"({"unit": "client", "epsilon": 8})"),
+            "x.json: /privacy/unit: \"client\" is not available yet; available: \"none\" and "
+            "\"example\"");
+  EXPECT_EQ(error(with("/privacy/noise", R"("secure")", smallest_private())),
+            "x.json: /privacy/noise: \"secure\" is not available yet; available: \"fast\"");
+  EXPECT_EQ(error_with("/compute/device", R"("cuda")"),
+            "x.json: /compute/device: \"cuda\" is not available yet; available: \"cpu\"");
+  EXPECT_EQ(error_with("/strategy/kind", R"("scaffold")"),
+            "x.json: /strategy/kind: \"scaffold\" is not one of fedavg");
+}
+
+Json add_remove() {
+  Json json = smallest_private();
+  json["privacy"]["relation"] = "add_remove";
+  json["privacy"]["delta"] = 1e-5;
+  json["strategy"]["weights"] = "uniform";
+  json["local"] = parse_json(R"({"steps": 10, "batch_size": 32, "sample_rate": 0.05})", "local");
+  return json;
+}
+
+// Under add_remove a client's number of examples is private.
+TEST(PrivacyRules, AddRemoveNeedsConstants) {
+  EXPECT_EQ(error(add_remove()), "");
+  Json json = add_remove();
+  json["strategy"]["weights"] = "examples";
+  EXPECT_TRUE(error(json).starts_with("x.json: /strategy/weights: ")) << error(json);
+  json = add_remove();
+  json.erase("strategy");
+  EXPECT_TRUE(error(json).starts_with("x.json: /strategy/weights: ")) << error(json);
+  json = add_remove();
+  json["local"].erase("sample_rate");
+  EXPECT_TRUE(error(json).starts_with("x.json: /local: \"sample_rate\" is missing")) << error(json);
+  json = add_remove();
+  json["local"].erase("steps");
+  EXPECT_TRUE(error(json).starts_with("x.json: /local: \"steps\" is missing")) << error(json);
+  json = add_remove();
+  json["privacy"].erase("delta");
+  EXPECT_TRUE(error(json).starts_with("x.json: /privacy: \"delta\" is missing")) << error(json);
+}
+
+TEST(PrivacyRules, AddRemoveRefusesShuffleAndFixed) {
+  for (const char* sampling : {"shuffle", "fixed"}) {
+    Json json = add_remove();
+    json["local"] = Json::object({{"sampling", sampling}});
+    EXPECT_TRUE(error(json).starts_with("x.json: /local/sampling: ")) << error(json);
+  }
+}
+
+TEST(PrivacyRules, ShuffleGoesWithZeroOutAndReplaceOne) {
+  for (const char* relation : {"zero_out", "replace_one"}) {
+    Json json = with("/local/sampling", R"("shuffle")", smallest_private());
+    json["privacy"]["relation"] = relation;
+    EXPECT_EQ(error(json), "");
+  }
+}
+
+TEST(PrivacyRules, FixedGoesWithReplaceOneAndRdpOnly) {
+  Json json = with("/local/sampling", R"("fixed")", smallest_private());
+  EXPECT_TRUE(error(json).starts_with("x.json: /local/sampling: ")) << error(json);
+  json["privacy"]["relation"] = "replace_one";
+  EXPECT_EQ(example(parse(json)).accountant, "rdp");
+  json["privacy"]["accountant"] = "exact";
+  EXPECT_TRUE(error(json).starts_with("x.json: /privacy/accountant: ")) << error(json);
+}
+
+TEST(PrivacyRules, FixedWithoutPrivacyIsFree) {
+  EXPECT_EQ(error_with("/local/sampling", R"("fixed")"), "");
+}
+
+}  // namespace
+}  // namespace starling
