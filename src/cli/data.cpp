@@ -95,6 +95,7 @@ int list(int argc, char** argv) {
               << padded(std::to_string(info.classes), 7) << presence(info, text_of(given, "data"))
               << "\n";
   }
+  std::cout << "\nstarling data show NAME draws one, starling data fetch NAME gets it.\n";
   return 0;
 }
 
