@@ -89,9 +89,7 @@ int check_command(int argc, char** argv) {
   }
   if (given.count("file") == 0) throw InputError("starling check needs an experiment file");
   const auto file = given["file"].as<std::string>();
-  const auto overrides = given.count("set") != 0 ? given["set"].as<std::vector<std::string>>()
-                                                 : std::vector<std::string>{};
-  const Experiment experiment = load_experiment(file, overrides);
+  const Experiment experiment = load_experiment(file, overrides_of(given));
   RunOptions run_options;
   run_options.source = file;
   run_options.data_folder = given["data"].as<std::string>();

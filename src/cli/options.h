@@ -4,6 +4,7 @@
 #include <cxxopts.hpp>
 
 #include <string>
+#include <vector>
 
 #include "starling/core/error.h"
 
@@ -17,6 +18,12 @@ inline cxxopts::ParseResult parse(cxxopts::Options& options, int argc, char** ar
     throw InputError(std::string(problem.what()) + "; " + options.program() +
                      " --help lists what there is");
   }
+}
+
+// The arguments of --set, in order.
+inline std::vector<std::string> overrides_of(const cxxopts::ParseResult& given) {
+  if (given.count("set") == 0) return {};
+  return given["set"].as<std::vector<std::string>>();
 }
 
 }  // namespace starling::cli

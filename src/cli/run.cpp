@@ -43,9 +43,7 @@ int run_command(int argc, char** argv) {
   }
   if (given.count("file") == 0) throw InputError("starling run needs an experiment file");
   const auto file = given["file"].as<std::string>();
-  const auto overrides = given.count("set") != 0 ? given["set"].as<std::vector<std::string>>()
-                                                 : std::vector<std::string>{};
-  const Experiment experiment = load_experiment(file, overrides);
+  const Experiment experiment = load_experiment(file, overrides_of(given));
 
   Progress progress(std::cout, given.count("quiet") != 0);
   RunOptions run_options;

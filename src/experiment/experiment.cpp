@@ -41,7 +41,6 @@ ComputeSpec parse_compute(JsonObject object) {
   compute.threads_per_client = object.integer("threads_per_client", 1, 1024, 1);
   refuse_planned(object, "device", {"cuda"}, "\"cpu\"");
   compute.device = object.choice("device", kDevices, compute.device);
-  refuse_planned(object, "dtype", {"float64"}, "\"float32\"");
   compute.dtype = object.choice("dtype", kDTypes, compute.dtype);
   object.finish();
   return compute;

@@ -32,8 +32,8 @@ Experiment load_experiment(const std::string& path, const std::vector<std::strin
 
 ModelDescription describe_model(const ModelSpec& model, const std::string& experiment_source) {
   if (model.file.empty())
-    return {Json::object({{"layers", model.layers}}), experiment_source + ": /model"};
-  return {read_json(model.file), model.file};
+    return {Json::object({{"layers", model.layers}}), experiment_source, "/model"};
+  return {read_json(model.file), model.file, ""};
 }
 
 Experiment self_contained(const Experiment& experiment) {

@@ -16,15 +16,14 @@ torch::ScalarType scalar_type(DType dtype) {
 
 DataSplit load_data(const Experiment& experiment, const RunOptions& options) {
   const auto& spec = experiment.dataset;
-  DatasetOptions wanted;
+  LoadOptions wanted;
   wanted.folder = options.data_folder;
   wanted.train_limit = spec.train_limit;
   wanted.test_limit = spec.test_limit;
   wanted.mean = spec.mean;
   wanted.std = spec.std;
   wanted.seed = static_cast<uint64_t>(experiment.seed);
-  if (const auto* natural = std::get_if<NaturalPartition>(&experiment.partition))
-    wanted.owners = natural->by;
+  wanted.writers = std::holds_alternative<NaturalPartition>(experiment.partition);
   return load_dataset(spec.name, wanted);
 }
 
@@ -50,20 +49,33 @@ std::string hash_of(const DataSplit& data) {
   return sha256_hex(hashes);
 }
 
+// What `work` complains of is wrong input at this place.
+template <class Work>
+void at_place(const std::string& place, Work work) {
+  try {
+    work();
+  } catch (const InputError&) {
+    throw;
+  } catch (const Error& problem) {
+    throw InputError(place, problem.what());
+  }
+}
+
 // Replicas differ in nothing: every one starts from the same seed, file and frozen layers.
 ModelFactory factory_of(const Experiment& experiment, const Dataset& train,
                         const std::string& source) {
   const auto description = describe_model(experiment.model, source);
-  const auto make =
-      model_from_json(description.json, description.source, train.shape, train.classes);
+  const auto make = model_from_json(description.json, description.source, train.shape,
+                                    train.classes, description.pointer);
   RandomStream weights(RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)),
                        {Purpose::initial_weights});
   const uint64_t seed = weights.next();
-  return [make, seed, model = experiment.model, dtype = experiment.compute.dtype, source] {
+  return [make, seed, model = experiment.model, dtype = experiment.compute.dtype,
+          place = source + ": /model/freeze"] {
     torch::manual_seed(seed);
     auto made = make();
     if (model.initial) load_initial(*made, *model.initial);
-    freeze(*made, model.freeze, source + ": /model/freeze");
+    at_place(place, [&] { freeze(*made, model.freeze); });
     made->to(scalar_type(dtype));
     return made;
   };
@@ -97,7 +109,8 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
 
   federation.factory = factory_of(experiment, data.train, options.source);
   const auto model = federation.factory();
-  if (!std::holds_alternative<NoPrivacy>(experiment.privacy)) refuse_cross_example_layers(*model);
+  if (!std::holds_alternative<NoPrivacy>(experiment.privacy))
+    at_place(options.source + ": /model", [&] { refuse_cross_example_layers(*model); });
   federation.initial = state_of(*model);
   federation.parameters = trainable_count(*model);
   federation.plan = plan_federation(experiment, sizes, options.source);

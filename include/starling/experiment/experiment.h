@@ -162,10 +162,11 @@ Experiment load_experiment(const std::string& path, const std::vector<std::strin
 // Every field, in the file's order. parse_experiment(to_json(e), ...) == e.
 Json to_json(const Experiment& experiment);
 
-// {"layers": [...]} and the name of the place it comes from, for model_from_json.
+// {"layers": [...]} and where it stands, for model_from_json.
 struct ModelDescription {
   Json json;
-  std::string source;
+  std::string source;   // the file
+  std::string pointer;  // of the object in it
 };
 ModelDescription describe_model(const ModelSpec& model, const std::string& experiment_source);
 

@@ -51,7 +51,7 @@ struct DpSgdPlan {
 struct PlanOptions {
   SamplingKind sampling = SamplingKind::poisson;
   Relation relation = Relation::zero_out;
-  int64_t batch_size = 0;             // expected (poisson) or exact (shuffle, fixed); >= 1
+  int64_t batch_size = 0;  // expected (poisson) or exact (shuffle, fixed); >= 1
   // poisson: a constant in the file instead of batch / examples
   std::optional<double> sample_rate = std::nullopt;
   double clip_norm = 1.0;

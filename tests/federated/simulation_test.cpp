@@ -1,0 +1,107 @@
+#include "starling/federated/simulation.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "starling/core/error.h"
+#include "starling/train/dp_optimizer.h"
+
+namespace starling {
+namespace {
+
+namespace nn = torch::nn;
+
+constexpr int64_t kClients = 6;
+
+std::shared_ptr<Model> make_model() {
+  torch::manual_seed(3);
+  return as_model(nn::Sequential(nn::Linear(5, 8), nn::ReLU(), nn::Linear(8, 2)));
+}
+
+std::vector<Client> make_clients() {
+  torch::manual_seed(9);
+  std::vector<Client> clients;
+  for (int64_t id = 0; id < kClients; ++id) {
+    const auto features = torch::randn({10 + 7 * id, 5});
+    clients.emplace_back(id, Examples{features, features.select(1, 0).gt(0).to(torch::kLong)});
+  }
+  return clients;
+}
+
+ClientTask plain_task(int64_t round) {
+  ClientTask task{round, {}, RandomKey::from_seed(1), {}};
+  task.local.steps = 4;
+  task.local.batch_size = 8;
+  return task;
+}
+
+ClientTask private_task(const Client& client, int64_t round) {
+  ClientTask task = plain_task(round);
+  const auto privacy =
+      plan({.batch_size = 8, .clip_norm = 1.0, .noise_multiplier = 1.0}, client.size());
+  task.privacy = ExampleLevel{privacy, ledger_entry(privacy, task.local.steps, client.id(), round)};
+  return task;
+}
+
+StateDict after_two_rounds(int64_t workers, std::vector<int64_t> order, bool is_private) {
+  Simulation simulation(make_model, make_clients(), workers, 1);
+  Server server(state_of(*make_model()), make_strategy(FedAvgSpec{}));
+  for (int64_t round = 0; round < 2; ++round)
+    simulation.round(server, order, [&](int64_t client) {
+      return is_private ? private_task(simulation.clients()[client], round) : plain_task(round);
+    });
+  return server.global();
+}
+
+bool same_bytes(const StateDict& a, const StateDict& b) {
+  for (size_t i = 0; i < a.tensors.size(); ++i)
+    if (!torch::equal(a.tensors[i].value, b.tensors[i].value)) return false;
+  return a.tensors.size() == b.tensors.size();
+}
+
+// Reliability case 62.
+TEST(Simulation, GivesTheSameBytesOnAnyNumberOfWorkersAndInAnyOrder) {
+  for (const bool is_private : {false, true}) {
+    std::vector<int64_t> order{0, 1, 2, 3, 4, 5};
+    const auto reference = after_two_rounds(1, order, is_private);
+    EXPECT_TRUE(same_bytes(reference, after_two_rounds(2, order, is_private)));
+    EXPECT_TRUE(same_bytes(reference, after_two_rounds(8, order, is_private)));
+    std::reverse(order.begin(), order.end());
+    EXPECT_TRUE(same_bytes(reference, after_two_rounds(2, order, is_private)));
+  }
+}
+
+TEST(Simulation, PassesOnAClientsError) {
+  Simulation simulation(make_model, make_clients(), 2, 1);
+  Server server(state_of(*make_model()), make_strategy(FedAvgSpec{}));
+  const auto before = server.global();
+  EXPECT_THROW(simulation.round(server, {0, 1, 2},
+                                [](int64_t client) -> ClientTask {
+                                  if (client == 1) throw Error("client 1 fails");
+                                  return plain_task(0);
+                                }),
+               Error);
+  EXPECT_TRUE(same_bytes(before, server.global()));
+}
+
+TEST(Simulation, EvaluatesAllExamplesOnAnyNumberOfWorkers) {
+  const auto clients = make_clients();
+  const Examples& data = clients.back().data();
+  const auto state = state_of(*make_model());
+  Simulation one(make_model, make_clients(), 1, 1), three(make_model, make_clients(), 3, 1);
+  const auto whole = one.evaluate(state, data, 1000);
+  const auto sliced = three.evaluate(state, data, 4);
+  EXPECT_EQ(sliced.examples, data.size());
+  EXPECT_EQ(whole.correct, sliced.correct);
+  EXPECT_NEAR(whole.loss(), sliced.loss(), 1e-6);
+}
+
+TEST(Client, RefusesToExistWithoutExamples) {
+  EXPECT_THROW(Client(0, Examples{}), Error);
+  EXPECT_THROW(Client(0, Examples{torch::zeros({3, 2}), torch::zeros({2}, torch::kLong)}), Error);
+}
+
+}  // namespace
+}  // namespace starling

@@ -1,0 +1,127 @@
+#include "starling/train/trainer.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "starling/nn/state.h"
+#include "starling/train/dp_optimizer.h"
+
+namespace starling {
+namespace {
+
+namespace nn = torch::nn;
+
+constexpr int64_t kExamples = 96;
+
+std::shared_ptr<Model> make_model() {
+  torch::manual_seed(3);
+  return as_model(nn::Sequential(nn::Linear(6, 12), nn::Tanh(), nn::Linear(12, 3)));
+}
+
+// Linearly separable: the class is the largest of the first three features.
+Examples make_examples() {
+  torch::manual_seed(4);
+  const auto features = torch::randn({kExamples, 6});
+  return {features, features.slice(1, 0, 3).argmax(1)};
+}
+
+LocalPlan plan_of(int64_t steps) {
+  LocalPlan plan;
+  plan.steps = steps;
+  plan.batch_size = 16;
+  plan.optimizer = SgdSpec{.learning_rate = 0.5};
+  return plan;
+}
+
+StreamOwner owner() { return {RandomKey::from_seed(1), 0, 0}; }
+
+TEST(Train, MatchesAHandWrittenLoopOverTheSameBatches) {
+  const auto data = make_examples();
+  auto model = make_model();
+  const auto metrics = train(*model, data, plan_of(7), owner());
+
+  auto reference = make_model();
+  torch::optim::SGD sgd(reference->parameters(), torch::optim::SGDOptions(0.5));
+  BatchSampler sampler(SamplingKind::shuffle, kExamples, 16, 0, owner());
+  for (int64_t step = 0; step < 7; ++step) {
+    const auto batch = data.at(sampler.batch(step));
+    sgd.zero_grad();
+    nn::functional::cross_entropy(reference->forward(batch.features), batch.labels).backward();
+    sgd.step();
+  }
+  const auto ours = state_of(*model), theirs = state_of(*reference);
+  for (size_t i = 0; i < ours.tensors.size(); ++i)
+    EXPECT_TRUE(torch::allclose(ours.tensors[i].value, theirs.tensors[i].value, 1e-5, 1e-6));
+  EXPECT_EQ(metrics.steps, 7);
+  EXPECT_EQ(metrics.examples, 7 * 16);
+}
+
+TEST(Train, LearnsASeparableProblem) {
+  const auto data = make_examples();
+  auto model = make_model();
+  const double before = evaluate(*model, data, 10).accuracy();
+  train(*model, data, plan_of(200), owner());
+  EXPECT_GT(evaluate(*model, data, 10).accuracy(), std::max(0.95, before));
+}
+
+TEST(Train, SkipsEmptyPoissonBatchesWithoutPrivacy) {
+  auto model = make_model();
+  const auto before = state_of(*model);
+  auto plan = plan_of(3);
+  plan.sampling = SamplingKind::poisson;
+  plan.sample_rate = 1e-12;
+  EXPECT_EQ(train(*model, make_examples(), plan, owner()).examples, 0);
+  EXPECT_TRUE(torch::equal(before.tensors[0].value, state_of(*model).tensors[0].value));
+}
+
+TEST(TrainPrivately, PhysicalBatchesDoNotChangeTheResult) {
+  const auto data = make_examples();
+  const auto privacy =
+      plan({.batch_size = 48, .clip_norm = 0.7, .noise_multiplier = 0.8}, kExamples);
+  const auto train_with = [&](int64_t physical) {
+    auto model = make_model();
+    auto local = plan_of(5);
+    local.physical_batch = physical;
+    train_privately(*model, data, local, privacy, ledger_entry(privacy, 5, 0, 0),
+                    Clipping::Kind::flat, owner());
+    return state_of(*model);
+  };
+  const auto whole = train_with(1000), pieces = train_with(7);
+  for (size_t i = 0; i < whole.tensors.size(); ++i)
+    EXPECT_TRUE(torch::allclose(whole.tensors[i].value, pieces.tensors[i].value, 1e-4, 1e-5));
+}
+
+TEST(TrainPrivately, IsRepeatableGivenTheKeyAndDiffersWithoutIt) {
+  const auto data = make_examples();
+  const auto privacy =
+      plan({.batch_size = 16, .clip_norm = 1.0, .noise_multiplier = 1.0}, kExamples);
+  const auto train_with = [&](const RandomKey& key) {
+    auto model = make_model();
+    train_privately(*model, data, plan_of(3), privacy, ledger_entry(privacy, 3, 0, 0),
+                    Clipping::Kind::flat, {key, 0, 0});
+    return state_of(*model).tensors[0].value;
+  };
+  const auto seeded = RandomKey::from_seed(5);
+  EXPECT_TRUE(torch::equal(train_with(seeded), train_with(seeded)));
+  EXPECT_FALSE(
+      torch::equal(train_with(RandomKey::from_system()), train_with(RandomKey::from_system())));
+}
+
+TEST(Evaluate, CountsAndAveragesOverSlicesOfAnySize) {
+  const auto data = make_examples();
+  auto model = make_model();
+  const auto whole = evaluate(*model, data, 1000);
+  const auto sliced = evaluate(*model, data, 7);
+  EXPECT_EQ(whole.correct, sliced.correct);
+  EXPECT_EQ(sliced.examples, kExamples);
+  EXPECT_NEAR(whole.loss(), sliced.loss(), 1e-6);
+  const double expected =
+      nn::functional::cross_entropy(model->forward(data.features), data.labels).item<double>();
+  EXPECT_NEAR(whole.loss(), expected, 1e-5);
+  EXPECT_EQ(
+      evaluate(*model, {data.features.slice(0, 0, 0), data.labels.slice(0, 0, 0)}, 8).accuracy(),
+      0);
+}
+
+}  // namespace
+}  // namespace starling
