@@ -34,7 +34,7 @@ TEST(Digits, OtherSeedsAndTheTwoSplitsDiffer) {
   EXPECT_NE(one.train.pixels, one.test.pixels);
 }
 
-TEST(Digits, TheFirstOfALongerSetAreTheShorterSet) {
+TEST(Digits, TheFirstOfABiggerSetAreTheSmallerSet) {
   PixelSplit longer = draw_digits(300, 200, 3);
   const PixelSplit shorter = draw_digits(100, 50, 3);
   keep_first(longer.train, 100);
