@@ -38,8 +38,7 @@ class Contour : public DeltaCurve {
   }
 
   double log_upper(double epsilon) const override {
-    const double finite =
-        scale(epsilon) + std::log(std::max(0.0, sum(epsilon)) + error(epsilon));
+    const double finite = scale(epsilon) + std::log(std::max(0.0, sum(epsilon)) + error(epsilon));
     return std::min(0.0, log_add_exp(finite, log_infinite_));
   }
 
@@ -164,7 +163,8 @@ std::unique_ptr<DeltaCurve> make_contour(const Side& side, const CurveTarget& ta
   if (!std::isfinite(side.cumulant(theta, theta))) return nullptr;
   Decay decay(side, theta);
   const double deviation = std::sqrt(side.tilted_variance(theta));
-  const Period period = choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, true);
+  const Period period =
+      choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, true);
   const double step = 2.0 * kPi / period.length;
   // delta e^(theta epsilon - K) is about 1 / (theta (1 + theta) deviation).
   const double expected = -std::log1p(2.5 * theta * (1.0 + theta) * deviation) - 3.0;
@@ -177,7 +177,7 @@ std::unique_ptr<DeltaCurve> make_contour(const Side& side, const CurveTarget& ta
   for (const Release& release : side.releases) {
     nodes.push_back(release.loss->tilted(theta, t_max, std::log(side.count())));
     count += static_cast<double>(nodes.back().loss.size());
-    if (count * t_max / step > kMostWork) return nullptr;
+    if (!(nodes.back().error < 1.0) || count * t_max / step > kMostWork) return nullptr;
   }
   return std::make_unique<Contour>(side, theta, period, t_max, std::exp(decay.log_tail()),
                                    std::move(nodes));

@@ -45,6 +45,7 @@ class Loss {
  public:
   virtual ~Loss() = default;
 
+  // Without nodes and with an infinite error where they would be too many.
   // theta >= 0. `log_count` is the logarithm of how often the release is composed: the relative
   // error stays below e^-30 / count.
   virtual TiltedNodes tilted(double theta, double t_max, double log_count) const = 0;

@@ -12,6 +12,7 @@ namespace {
 constexpr double kPi = std::numbers::pi;
 constexpr double kTail = 13.0;  // standard deviations; e^-84 lies beyond
 constexpr double kLogAccuracy = 32.0;
+constexpr double kMostNodes = 3e5;
 
 // w(z) = 1 - q + q e^((2z-1)/2s^2) is the ratio of the sampled Gaussian to N(0, s^2).
 //   remove   P = w N(0, s^2), Q = N(0, s^2):               L = log w(z),              y = z
@@ -121,8 +122,8 @@ void PoissonGaussianLoss::cut(double log_mass) {
   double low = 0.0, high = 1.0 + 60.0 * s_;
   for (int i = 0; i < 60; ++i) {
     const double y = 0.5 * (low + high);
-    const double mass = log_add_exp(log_rest_ + log_normal_cdf(-y / s_),
-                                    log_q_ + log_normal_cdf((1.0 - y) / s_));
+    const double mass =
+        log_add_exp(log_rest_ + log_normal_cdf(-y / s_), log_q_ + log_normal_cdf((1.0 - y) / s_));
     (mass > log_mass ? low : high) = y;
   }
   cut_ = high;
@@ -206,6 +207,8 @@ TiltedNodes PoissonGaussianLoss::tilted(double theta, double t_max, double log_c
   const double first = std::floor(low() / h);
   const double last = std::ceil((std::isfinite(end) ? end : top()) / h);
   TiltedNodes nodes;
+  nodes.error = INFINITY;
+  if (!(last - first < kMostNodes)) return nodes;
   std::vector<double> log_mass;
   double mean_excess = 0.0, absolute = 0.0, high = 0.0;
   const double log_h = std::log(h);
@@ -247,7 +250,8 @@ std::vector<DecayCell> PoissonGaussianLoss::decay_cells(double theta, double cum
   const double w = width * s_;
   const double power = direction_ == Direction::add ? 0.0 : 1.0 + theta;
   std::vector<DecayCell> cells;
-  const double stop = std::min(std::max(cut_, 0.0), std::min(tilted_high(theta), low() + 4000.0 * w));
+  const double stop =
+      std::min(std::max(cut_, 0.0), std::min(tilted_high(theta), low() + 4000.0 * w));
   for (double y = low(); y < stop; y += w) {
     const double left = log_tilted(theta, y) - cumulant;
     const double slope = power * share(y) / s2_;
