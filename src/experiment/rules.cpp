@@ -11,11 +11,16 @@ class Rules {
       : local_(experiment.local),
         weights_(std::get<FedAvgSpec>(experiment.strategy).weights),
         privacy_(privacy),
+        per_client_(experiment.evaluation.per_client),
         source_(source) {}
 
   void check() const {
     if (privacy_.relation == Relation::add_remove) check_add_remove();
     if (local_.sampling == SamplingKind::fixed) check_fixed();
+    if (per_client_ && !privacy_.reveal_private_metrics)
+      fail("/evaluation/per_client",
+           "true needs /privacy/reveal_private_metrics: accuracy on a client's own examples is "
+           "private, and is written to a private file only");
   }
 
  private:
@@ -57,6 +62,7 @@ class Rules {
   const LocalSpec& local_;
   Weighting weights_;
   const ExamplePrivacy& privacy_;
+  bool per_client_;
   const std::string& source_;
 };
 

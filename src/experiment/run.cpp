@@ -75,6 +75,7 @@ class Run {
   ClientTask task_of(int64_t client, int64_t round,
                      const std::map<int64_t, LedgerEntry>& paid) const;
   void one_round(int64_t round);
+  void evaluate_clients(int64_t round);
   void list_clients();
 
   const Experiment& experiment_;
@@ -204,6 +205,7 @@ void Run::one_round(int64_t round) {
         simulation_.evaluate(server_.global(), federation_.test, experiment_.evaluation.batch_size);
     progress.round.accuracy = test.accuracy();
     progress.round.loss = test.loss();
+    if (experiment_.evaluation.per_client) evaluate_clients(round + 1);
   }
   if (privacy_ != nullptr) progress.round.epsilon = spent_->largest();
   progress.rounds_planned = planned;
@@ -216,6 +218,15 @@ void Run::one_round(int64_t round) {
   if (privacy_ == nullptr || privacy_->reveal_private_metrics)
     folder_.append_training(round + 1, outcome.metrics, privacy_ != nullptr);
   if (options_.on_round) options_.on_round(progress);
+}
+
+// The global model on each client's own examples: private in a DP run.
+void Run::evaluate_clients(int64_t round) {
+  for (const auto& client : simulation_.clients())
+    folder_.append_client(
+        round, client.id(),
+        simulation_.evaluate(server_.global(), client.data(), experiment_.evaluation.batch_size),
+        privacy_ != nullptr);
 }
 
 void Run::list_clients() {

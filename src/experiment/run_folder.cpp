@@ -79,6 +79,15 @@ void RunFolder::append_training(int64_t round, const LocalMetrics& metrics, bool
               std::to_string(metrics.clipped) + "," + std::to_string(metrics.non_finite) + "\n");
 }
 
+void RunFolder::append_client(int64_t round, int64_t client, const Evaluation& evaluation,
+                              bool is_private) {
+  csv(clients_, is_private ? "private_clients.csv" : "clients.csv",
+      "round,client,examples,accuracy,loss", is_private ? 0600 : 0644)
+      .append(std::to_string(round) + "," + std::to_string(client) + "," +
+              std::to_string(evaluation.examples) + "," + cell(evaluation.accuracy()) + "," +
+              cell(evaluation.loss()) + "\n");
+}
+
 void RunFolder::finish(const RunRecord& record, const StateDict& model) const {
   save_state(model, path("model.safetensors"));
   write_file_atomically(path("run.json"), to_json(record).dump(2) + "\n");

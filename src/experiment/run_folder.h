@@ -23,6 +23,8 @@ class RunFolder {
   void append_round(const RoundRecord& round, double seconds);
   // Training metrics: private in a DP run, and then readable by the owner alone.
   void append_training(int64_t round, const LocalMetrics& metrics, bool is_private);
+  // The global model's accuracy on one client's own examples: likewise.
+  void append_client(int64_t round, int64_t client, const Evaluation& evaluation, bool is_private);
   void finish(const RunRecord& record, const StateDict& model) const;
 
  private:
@@ -33,6 +35,7 @@ class RunFolder {
   std::unique_ptr<DurableFile> rounds_;
   std::unique_ptr<DurableFile> timings_;
   std::unique_ptr<DurableFile> training_;
+  std::unique_ptr<DurableFile> clients_;
 };
 
 // The time as 2024-05-31T12:00:00Z.

@@ -27,6 +27,17 @@ DataSplit load_data(const Experiment& experiment, const RunOptions& options) {
   return load_dataset(spec.name, wanted);
 }
 
+// The partition's complaints begin with "partition/...": a pointer into the file.
+Partition deal_out(const Experiment& experiment, const Dataset& train, const std::string& source) {
+  RandomStream dealing(RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)),
+                       {Purpose::partition});
+  try {
+    return make_partition(experiment.partition, train, dealing);
+  } catch (const InputError& problem) {
+    throw InputError(source + ": /" + problem.what());
+  }
+}
+
 Examples examples_of(const Dataset& data, DType dtype) {
   std::vector<int64_t> shape{data.size()};
   shape.insert(shape.end(), data.shape.begin(), data.shape.end());
@@ -96,9 +107,7 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
   federation.data_hash = hash_of(data);
   federation.train_examples = data.train.size();
 
-  RandomStream dealing(RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)),
-                       {Purpose::partition});
-  const Partition partition = make_partition(experiment.partition, data.train, dealing);
+  const Partition partition = deal_out(experiment, data.train, options.source);
   const Examples all = examples_of(data.train, experiment.compute.dtype);
   std::vector<int64_t> sizes;
   for (const auto& indices : partition.clients) {

@@ -174,6 +174,24 @@ TEST(Run, PrivateMetricsStayOutOfEveryPublicFile) {
   EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
 
+TEST(Run, EvaluatesEachClientWhenAskedAndPrivatelyUnderPrivacy) {
+  const Folder folder("per_client");
+  ASSERT_EQ(run_into(folder, kPlain, "a", "--set /evaluation/per_client=true").code, 0);
+  const auto table = file_text(folder / "a/clients.csv");
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 1 + 3 * 4);
+  const auto refused = run_into(folder, kPrivate, "b", "--set /evaluation/per_client=true");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("/evaluation/per_client"));
+  ASSERT_EQ(run_into(folder, kPrivate, "c",
+                     "--set /evaluation/per_client=true --set /privacy/reveal_private_metrics=true")
+                .code,
+            0);
+  struct stat status {};
+  ASSERT_EQ(::stat((folder / "c/private_clients.csv").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  EXPECT_FALSE(fs::exists(folder / "c/clients.csv"));
+}
+
 TEST(Run, EndsWhenEveryClientReachedItsParticipations) {
   const Folder folder("participations");
   const auto outcome = run_into(folder, kPrivate, "a", "--set /participation/max_participations=2");
@@ -226,6 +244,8 @@ TEST(Run, RefusesWrongInputWithOneLineAndExitCodeTwo) {
       {"--set /model/file=absent.json --set /model/layers=null", "absent.json"},
       {"--set /dataset/name=mnits", "mnist"},
       {"--set /partition/clients=0", "/partition/clients"},
+      {"--set '/partition={\"kind\": \"shards\", \"clients\": 500}'",
+       ".json: /partition/"},
       {R"(--set '/model/layers=[{"kind": "linera", "out_features": 10}]')", "linear"},
       {R"(--set '/model/layers=[{"kind": "conv2d", "out_channels": 4, "kernel_size": 3, "in_channels": 7}]')",
        "layers/0"},
