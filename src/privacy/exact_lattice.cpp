@@ -18,8 +18,13 @@ constexpr size_t kSmallest = size_t{1} << 12;
 constexpr size_t kLargest = size_t{1} << 20;
 constexpr size_t kMostCells = size_t{1} << 22;  // over all releases
 // log of the chance, under the tilted law, that rounding moves the sum further than certified.
-constexpr double kCertainty = 22.0;
+constexpr double kCertainty = 30.0;
 constexpr double kRounding = 2.3e-16;
+
+Complex log1p(Complex z) {
+  const double square = 2.0 * z.real() + std::norm(z);  // |1 + z|^2 - 1
+  return {0.5 * std::log1p(std::max(square, -1.0 + 1e-30)), std::atan2(z.imag(), 1.0 + z.real())};
+}
 
 // What rounding adds to the sum, S, given the exact losses: independent two-point variables of
 // range `step` whose variances add up to at most `variance` but for a chance e^-kCertainty under
@@ -56,13 +61,18 @@ class Lattice : public DeltaCurve {
 
   // False where the law spans too many cells.
   bool add_release(const Loss& loss, double count) {
-    const LatticeLaw law = lattice_law(loss, theta_, step_, size_);
+    LatticeLaw law = lattice_law(loss, theta_, step_, size_);
     if (!std::isfinite(law.cumulant)) return false;
+    // The characteristic function less 1: the anchor's own mass needs no transform.
+    double moved = 0.0;
+    for (size_t i = 1; i < size_; ++i) moved += law.mass[i];
+    const double total = law.mass[0] + moved;
+    law.mass[0] = -moved;
     const std::vector<Complex> spectrum = real_fft(law.mass);
-    const double total = spectrum[0].real();
     for (size_t j = 0; j < spectrum.size(); ++j) {
-      log_spectrum_[j] += count * std::log(spectrum[j] / total);
+      log_spectrum_[j] += count * log1p(spectrum[j] / total);
     }
+    rounding_ += count * std::min(1.0, 2.0 * moved / total);
     cumulant_ += count * (law.cumulant + std::log(total));
     offset_ += count * loss.anchor();
     infinite_ += count * law.infinite_mass;
@@ -82,7 +92,7 @@ class Lattice : public DeltaCurve {
     spectrum.back() = spectrum.back().real();
     mass_ = inverse_real_fft(spectrum);
     const double levels = std::log2(static_cast<double>(size_));
-    mass_error_ = kRounding * levels * (1.0 + count_) * (mean_size + 1e-3 / step_ / size_);
+    mass_error_ = kRounding * levels * (2.0 + rounding_) * mean_size;
     period_ = period;
     period_.length = static_cast<double>(size_) * step_;
     log_spectrum_.clear();
@@ -102,8 +112,7 @@ class Lattice : public DeltaCurve {
     const double value = sum(epsilon) - error() - excess(epsilon) - 4.0 * std::exp(-kCertainty);
     if (!(value > 0.0)) return -kInf;
     const double log_value = cumulant_ - theta_ * epsilon + std::log(value);
-    const double log_rest =
-        log_add_exp(period_.log_aliases(theta_, epsilon) + 0.5, log_infinite());
+    const double log_rest = log_add_exp(period_.log_aliases(theta_, epsilon) + 0.5, log_infinite());
     if (log_rest >= log_value) return -kInf;
     return log_value + std::log1p(-std::exp(log_rest - log_value));
   }
@@ -174,7 +183,7 @@ class Lattice : public DeltaCurve {
 
   double theta_, step_, start_, log_cut_;
   double offset_ = 0.0, cumulant_ = 0.0, infinite_ = 0.0, count_ = 0.0;
-  double mass_error_ = 0.0, variance_ = 0.0;
+  double rounding_ = 0.0, mass_error_ = 0.0, variance_ = 0.0;
   Period period_;
   std::vector<Complex> log_spectrum_;
   std::vector<double> mass_;
@@ -255,7 +264,8 @@ std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& ta
     members.push_back({gaussian.get(), 1.0, gaussian->tilted(theta, 0.0, 0.0)});
   }
   if (members.size() * kSmallest * 4 > 4 * kMostCells) return nullptr;
-  const Period period = choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, false);
+  const Period period =
+      choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, false);
   const double start = target.epsilon - 2.0 / theta;
   const Grid grid = choose_grid(members, target, period.length + 16.0 / theta);
   auto lattice = std::make_unique<Lattice>(theta, grid.step, side.log_infinite, grid.size, start);
