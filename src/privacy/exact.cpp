@@ -19,6 +19,7 @@ constexpr double kLogCut = 17.0;
 // better tilt.
 constexpr double kTightEnough = 1e-3;
 
+constexpr int kMostPasses = 4;
 // A positive delta below this is reported as this: tilted sums lose their digits far below it.
 const double kLogSmallestDelta = std::log(1e-50);
 
@@ -168,10 +169,8 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
   const double bound = chernoff.value * (1.0 + 1e-9) + 1e-6 / chernoff.theta;
   if (bound <= at_least) return {0.0, 0.0, ""};
   Answer best{bound, kInf, "bound (Chernoff)"};
-  double theta = chernoff.theta, epsilon = bound;
-  for (int pass = 0; pass < 3; ++pass) {
-    const double reach = pass == 0 ? 10.0 : 2.0;
-    const double fineness = std::pow(8.0, pass);
+  double theta = chernoff.theta, epsilon = bound, reach = 10.0, fineness = 1.0;
+  for (int pass = 0; pass < kMostPasses && fineness < 100.0; ++pass) {
     const auto curve = make_curve(side, theta, epsilon, log_delta, reach, fineness);
     if (curve && curve->log_upper(best.value) <= log_delta) {
       Answer answer =
@@ -179,6 +178,10 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
       if (answer.value <= best.value) best = answer;
     }
     if (best.error <= kTightEnough * std::max(2.0, best.value)) break;
+    // A curve reaches so far only; one whose end was reached is followed by another.
+    const bool far = epsilon - best.value > 0.3 * reach / theta;
+    fineness *= far ? 1.0 : 8.0;
+    reach = far ? 10.0 : 2.0;
     epsilon = best.value;
     theta = chernoff_log_delta(side, epsilon).theta;
   }

@@ -167,10 +167,10 @@ Period choose_period(const Side& side, double theta, double epsilon, double log_
 
 double choose_theta(const Side& side, double theta, double epsilon, double log_delta, bool scaled) {
   double best = theta, least = std::numeric_limits<double>::infinity();
-  for (double factor : {1.0, 0.8, 0.64, 0.5, 0.38, 0.28, 0.2, 0.14}) {
+  for (double factor : {1.0, 0.8, 0.64, 0.5, 0.38, 0.28, 0.2, 0.14, 0.1, 0.07}) {
     const double tilt = factor * theta;
     const double cumulant = scaled ? side.cumulant(tilt, tilt) : side.cumulant(tilt);
-    if (log_delta + tilt * epsilon - cumulant < -14.0) continue;
+    if (log_delta + tilt * epsilon - cumulant < (scaled ? -20.0 : -14.0)) continue;
     const double low = std::max(0.0, epsilon - 10.0 / tilt);
     const Period period = choose_period(side, tilt, low, log_delta, -16.0, scaled);
     const double width = scaled ? std::sqrt(side.tilted_variance(tilt)) : 1.0;

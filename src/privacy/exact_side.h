@@ -24,8 +24,8 @@ struct Side {
   // Cuts the rarest largest losses of every release, e^log_mass in all.
   void cut(double log_mass);
   double count() const;
-  // K(theta) of the sum and its second derivative, to about eight digits a release; of the law that the
-  // transform tilted by `transform_theta` sees, or of the law up to the cut without it.
+  // K(theta) of the sum and its second derivative, to about eight digits a release; of the law that
+  // the transform tilted by `transform_theta` sees, or of the law up to the cut without it.
   double cumulant(double theta) const;
   double cumulant(double theta, double transform_theta) const;
   double tilted_variance(double theta) const;
