@@ -293,6 +293,31 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_Lstm) {
                        "lstm projected");
 }
 
+// The native layer of the CPU, which exists in single precision only.
+template <class Recurrent>
+void expect_native(Recurrent layer, int64_t length, int64_t width, bool last_only) {
+  Subject subject;
+  subject.parameters = parameters_of(layer);
+  subject.inputs = [=](int64_t batch) { return torch::randn({batch, length, width}); };
+  subject.losses = [=](const torch::Tensor& inputs) mutable {
+    const auto [output, state] = layer->forward(inputs.transpose(0, 1));
+    const auto used = last_only ? output.slice(0, -1) : output;
+    const auto& cell = std::get<1>(state);
+    return loss_of(used.transpose(0, 1)) + (last_only ? 0 : 1) * cell.transpose(0, 1).sum({1, 2});
+  };
+  PerExampleGradients engine(subject.parameters);
+  engine.backward(subject.losses(subject.inputs(3)), Clipping());
+  EXPECT_TRUE(engine.without_rule().empty()) << engine.without_rule().front();
+  expect_one_at_a_time(subject, "native", 2e-5);
+}
+
+TEST_F(PerExampleLayers, MatchesOneExampleAtATime_NativeLstm) {
+  expect_native(nn::LSTM(nn::LSTMOptions(3, 8)), 5, 3, false);
+  expect_native(nn::LSTM(nn::LSTMOptions(3, 11)), 4, 3, true);
+  expect_native(nn::LSTM(nn::LSTMOptions(3, 5).bias(false)), 4, 3, false);
+  expect_native(nn::LSTM(nn::LSTMOptions(3, 5).num_layers(2).bidirectional(true)), 4, 3, false);
+}
+
 // ---- Attention ----
 
 struct SelfAttentionImpl : nn::Module {

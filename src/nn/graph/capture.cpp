@@ -66,7 +66,7 @@ bool apply_structure(const Structure& structure, CapturePlan& plan, int64_t batc
   for (size_t u = 0; u < plan.tape.uses.size(); ++u) {
     auto& layouts = plan.layouts.emplace_back();
     for (uint32_t i = 0; i < structure.layouts[u].size(); ++i) {
-      auto layout = structure.layouts[u][i].value_or(Layout());
+      auto layout = structure.layouts[u][i].value_or(Layout{0, 1, 1, true, {}});
       const auto sizes = sizes_at(Edge(plan.tape.uses[u].node->getptr(), i));
       if (structure.layouts[u][i] && !fit_layout(layout, sizes, batch)) return false;
       layouts.push_back(layout);
@@ -81,7 +81,7 @@ void own_everything(CapturePlan& plan) {
     auto& layouts = plan.layouts.emplace_back();
     for (uint32_t i = 0; i < use.node->num_inputs(); ++i) {
       const auto sizes = sizes_at(Edge(use.node->getptr(), i));
-      layouts.push_back(Layout{0, 1, sizes.empty() ? 1 : sizes[0], {}});
+      layouts.push_back(Layout{0, 1, sizes.empty() ? 1 : sizes[0], false, {}});
     }
   }
 }
@@ -150,7 +150,11 @@ class Inference {
 
   Ownership infer(size_t use, size_t output) const {
     const auto& with_ones = ones_[use].gradients[output];
-    if (!with_ones.defined()) return {};
+    if (!with_ones.defined()) {
+      Ownership nothing;
+      nothing.layout.absent = true;
+      return nothing;
+    }
     Gradients with_digits;
     for (const auto& digit : digits_) with_digits.push_back(digit[use].gradients[output]);
     return infer_ownership(with_ones, with_digits, losses_.size(0));

@@ -7,6 +7,7 @@
 #include "nn/graph/capture.h"
 #include "nn/graph/clipping.h"
 #include "nn/graph/gather.h"
+#include "nn/graph/lstm_node.h"
 #include "nn/graph/one_at_a_time.h"
 #include "nn/graph/rule.h"
 #include "starling/core/log.h"
@@ -73,6 +74,7 @@ ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leav
                                  const Clipping& clipping, std::vector<std::string>& without_rule) {
   torch::NoGradGuard no_grad;
   const int64_t batch = losses.size(0);
+  replace_native_lstm(losses);
   auto plan = plan_capture(losses, leaves.index, leaves.names);
   if (!plan.decided) return one_at_a_time(losses, leaves.tensors, clipping);
 

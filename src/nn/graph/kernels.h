@@ -36,6 +36,14 @@ struct Kernels {
   // In double precision, so that 1e30 and 1e-30 have squares.
   double (*squares_f32)(const float* values, int64_t count);
   double (*squares_f64)(const double* values, int64_t count);
+  // gates: [rows, 4 * hidden], sums turned into activations; cells: [rows + batch, hidden] with the
+  // initial state in front. Rows are time-major.
+  void (*lstm_activate)(float* gates, float* cells, int64_t rows, int64_t batch, int64_t hidden);
+  // One time step back. cells: [2 * batch, hidden], the states before and after the step; output
+  // gradient: null where none flows in; cell gradient: of the state after the step, then before it.
+  void (*lstm_step_back)(const float* gates, const float* cells, const float* output_gradient,
+                         const float* hidden_gradient, float* cell_gradient, float* gate_gradients,
+                         int64_t batch, int64_t hidden);
 };
 
 // Entries for the padded input and the transposed gradient.

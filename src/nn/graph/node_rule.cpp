@@ -98,8 +98,9 @@ std::unique_ptr<Rule> make_node_rule(const RuleContext& context) {
 }
 
 std::unique_ptr<Rule> make_rule(const RuleContext& context) {
-  for (RuleMaker make : {make_linear_rule, make_broadcast_rule, make_normalisation_rule,
-                         make_convolution_rule, make_embedding_rule, make_node_rule}) {
+  for (RuleMaker make :
+       {make_linear_rule, make_broadcast_rule, make_normalisation_rule, make_convolution_rule,
+        make_embedding_rule, make_recurrent_rule, make_node_rule}) {
     if (auto rule = make(context)) return rule;
   }
   return nullptr;

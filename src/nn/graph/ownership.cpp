@@ -56,7 +56,7 @@ std::vector<Layout> candidates(torch::IntArrayRef sizes, int64_t batch) {
     const int64_t copies = sizes[axis] / batch;
     for (int64_t inner = 1; inner <= copies; ++inner) {
       if (copies % inner != 0) continue;
-      const Layout layout{axis, copies / inner, inner, {}};
+      const Layout layout{axis, copies / inner, inner, false, {}};
       if (copies == 1) {
         whole.push_back(layout);
       } else if (inner == 1 || inner == copies) {

@@ -21,6 +21,7 @@ using Gradients = std::vector<torch::Tensor>;
 // entry (o, b, i) of it belongs to example b. Irregular: `owners` names the example of each entry.
 struct Layout {
   int64_t axis = 0, outer = 1, inner = 1;
+  bool absent = false;   // no gradient flows here
   torch::Tensor owners;  // int64, the gradient's shape; undefined for regular layouts
   bool regular() const { return !owners.defined(); }
 };

@@ -38,6 +38,7 @@ std::unique_ptr<Rule> make_linear_rule(const RuleContext& context);
 std::unique_ptr<Rule> make_broadcast_rule(const RuleContext& context);
 std::unique_ptr<Rule> make_normalisation_rule(const RuleContext& context);
 std::unique_ptr<Rule> make_embedding_rule(const RuleContext& context);
+std::unique_ptr<Rule> make_recurrent_rule(const RuleContext& context);
 std::unique_ptr<Rule> make_convolution_rule(const RuleContext& context);
 // Covers every node: masks the captured gradient to one example and calls the node alone.
 std::unique_ptr<Rule> make_node_rule(const RuleContext& context);

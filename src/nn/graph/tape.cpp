@@ -128,7 +128,9 @@ Tape read_tape(const torch::Tensor& losses, const LeafIndex& leaves,
 }
 
 std::vector<int64_t> sizes_at(const Edge& edge) {
-  const auto shape = edge.function->input_metadata(edge.input_nr).shape_as_dim_vector();
+  const auto& metadata = edge.function->input_metadata(edge.input_nr);
+  if (metadata.was_default_constructed()) return {};
+  const auto shape = metadata.shape_as_dim_vector();
   std::vector<int64_t> sizes;
   for (const auto& size : shape) sizes.push_back(size.expect_int());
   return sizes;

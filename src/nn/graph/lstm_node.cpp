@@ -1,0 +1,179 @@
+#include "nn/graph/lstm_node.h"
+
+#include <torch/csrc/autograd/generated/Functions.h>
+
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "nn/graph/kernels.h"
+
+namespace starling::graph {
+namespace {
+
+using torch::autograd::generated::MkldnnRnnLayerBackward0;
+
+enum EdgeIndex : uint32_t {
+  kInput,
+  kInputWeight,
+  kHiddenWeight,
+  kInputBias,
+  kHiddenBias,
+  kHidden,
+  kCell
+};
+
+torch::Tensor state(const torch::autograd::SavedVariable& saved, int64_t batch, int64_t hidden) {
+  return saved.unpack().detach().reshape({batch, hidden}).contiguous();
+}
+
+// The node's num_layers and bidirectional are the module's; each node is one layer, one direction.
+bool covers(const MkldnnRnnLayerBackward0& node) {
+  if (node.batch_first || !node.train || !node.batch_sizes.empty() || node.num_outputs() != 7) {
+    return false;
+  }
+  const auto weight = node.weight0_.unpack(), input = node.input_.unpack();
+  return weight.defined() && weight.dim() == 2 && weight.size(0) == 4 * node.hidden_size &&
+         input.scalar_type() == torch::kFloat32 && input.dim() == 3 && input.numel() > 0;
+}
+
+c10::intrusive_ptr<LstmNode> replacement_of(MkldnnRnnLayerBackward0& node) {
+  LstmNode::Saved saved;
+  saved.input = node.input_.unpack().detach();
+  saved.output = node.result0_.unpack(node.getptr()).detach();
+  const int64_t batch = saved.input.size(1);
+  saved.hidden = state(node.hx__, batch, node.hidden_size);
+  saved.cell = state(node.cx__, batch, node.hidden_size);
+  saved.w_ih = node.weight0_.unpack().detach();
+  saved.w_hh = node.weight1_.unpack().detach();
+  if (node.has_biases)
+    saved.bias = node.weight2_.unpack().detach() + node.weight3_.unpack().detach();
+  saved.reverse = node.reverse;
+  auto replacement = c10::make_intrusive<LstmNode>(std::move(saved));
+  replacement->set_next_edges(torch::autograd::edge_list(node.next_edges()));
+  for (uint32_t i = 0; i < node.num_inputs(); ++i) {
+    const auto& metadata = node.input_metadata(i);
+    if (metadata.was_default_constructed()) {
+      replacement->add_input_metadata(Node::undefined_input());
+      continue;
+    }
+    replacement->add_input_metadata(metadata.options(), metadata.shape_as_dim_vector(), false,
+                                    false, std::nullopt);
+  }
+  return replacement;
+}
+
+}  // namespace
+
+LstmNode::LstmNode(Saved saved) : saved_(std::move(saved)) {}
+
+torch::Tensor LstmNode::in_order(const torch::Tensor& sequence) const {
+  return (saved_.reverse ? sequence.flip(0) : sequence).contiguous();
+}
+
+void LstmNode::recompute_gates() {
+  if (gates_.defined()) return;
+  input_ = in_order(saved_.input);
+  const int64_t steps = input_.size(0), batch = input_.size(1);
+  const int64_t hidden = saved_.w_hh.size(1), rows = steps * batch;
+  const auto output = in_order(saved_.output);
+  previous_ = torch::cat({saved_.hidden.unsqueeze(0), output.slice(0, 0, steps - 1)});
+  const auto flat = input_.view({rows, -1});
+  gates_ = saved_.bias.defined() ? torch::addmm(saved_.bias, flat, saved_.w_ih.t())
+                                 : flat.mm(saved_.w_ih.t());
+  gates_.addmm_(previous_.view({rows, hidden}), saved_.w_hh.t());
+  cells_ = torch::empty({steps + 1, batch, hidden}, gates_.options());
+  cells_[0].copy_(saved_.cell);
+  kernels().lstm_activate(gates_.mutable_data_ptr<float>(), cells_.mutable_data_ptr<float>(), rows,
+                          batch, hidden);
+}
+
+void LstmNode::run_back(const std::vector<torch::Tensor>& gradients) {
+  recompute_gates();
+  const int64_t steps = input_.size(0), batch = input_.size(1), hidden = saved_.w_hh.size(1);
+  const auto zero_or = [&](size_t index) {
+    const bool flows = index < gradients.size() && gradients[index].defined();
+    return flows ? gradients[index].reshape({batch, hidden}).clone()
+                 : torch::zeros({batch, hidden}, gates_.options());
+  };
+  torch::Tensor output;
+  if (gradients[0].defined()) output = in_order(gradients[0]);
+  hidden_gradient_ = zero_or(1);
+  cell_gradient_ = zero_or(2);
+  auto result = torch::empty({steps, batch, 4 * hidden}, gates_.options());
+  const auto w_hh = saved_.w_hh.contiguous();
+  const int64_t size = batch * hidden;
+  for (int64_t t = steps - 1; t >= 0; --t) {
+    kernels().lstm_step_back(
+        gates_.const_data_ptr<float>() + 4 * t * size, cells_.const_data_ptr<float>() + t * size,
+        output.defined() ? output.const_data_ptr<float>() + t * size : nullptr,
+        hidden_gradient_.const_data_ptr<float>(), cell_gradient_.mutable_data_ptr<float>(),
+        result.mutable_data_ptr<float>() + 4 * t * size, batch, hidden);
+    at::mm_out(hidden_gradient_, result[t], w_hh);
+  }
+  gate_gradients_ = result;
+}
+
+const torch::Tensor& LstmNode::gate_gradients(const std::vector<torch::Tensor>& gradients) {
+  torch::NoGradGuard no_grad;
+  if (!gate_gradients_.defined()) run_back(gradients);
+  return gate_gradients_;
+}
+
+torch::autograd::variable_list LstmNode::apply(torch::autograd::variable_list&& gradients) {
+  torch::NoGradGuard no_grad;
+  torch::autograd::variable_list result(num_outputs());
+  bool flows = false;
+  for (const auto& gradient : gradients) flows = flows || gradient.defined();
+  if (!flows) return result;
+  run_back(gradients);
+  const auto gates = gate_gradients_.view({-1, gate_gradients_.size(2)});
+  const auto wanted = [&](uint32_t edge) { return task_should_compute_output(edge); };
+  if (wanted(kInput)) {
+    const auto input = gates.mm(saved_.w_ih).view(saved_.input.sizes());
+    result[kInput] = saved_.reverse ? input.flip(0) : input;
+  }
+  if (wanted(kInputWeight)) result[kInputWeight] = gates.t().mm(input_.flatten(0, 1));
+  if (wanted(kHiddenWeight)) result[kHiddenWeight] = gates.t().mm(previous_.flatten(0, 1));
+  if (wanted(kInputBias)) result[kInputBias] = gates.sum(0);
+  if (wanted(kHiddenBias)) result[kHiddenBias] = gates.sum(0);
+  for (auto [edge, gradient] :
+       {std::pair(kHidden, hidden_gradient_), std::pair(kCell, cell_gradient_)}) {
+    if (wanted(edge)) result[edge] = gradient.reshape(sizes_at(next_edge(edge)));
+  }
+  return result;
+}
+
+void replace_native_lstm(const torch::Tensor& losses) {
+  torch::NoGradGuard no_grad;
+  std::vector<Node*> nodes{losses.grad_fn().get()};
+  std::unordered_set<Node*> seen{nodes.front()};
+  std::vector<MkldnnRnnLayerBackward0*> layers;
+  for (size_t next = 0; next < nodes.size(); ++next) {
+    if (auto* layer = dynamic_cast<MkldnnRnnLayerBackward0*>(nodes[next])) {
+      if (next > 0 && covers(*layer)) layers.push_back(layer);
+    }
+    for (const auto& edge : nodes[next]->next_edges()) {
+      if (edge.is_valid() && seen.insert(edge.function.get()).second) {
+        nodes.push_back(edge.function.get());
+      }
+    }
+  }
+  if (layers.empty()) return;
+  std::unordered_map<Node*, c10::intrusive_ptr<LstmNode>> replacements;
+  for (auto* layer : layers) replacements.emplace(layer, replacement_of(*layer));
+  // The replaced nodes live until every edge has been turned.
+  std::vector<c10::intrusive_ptr<Node>> alive;
+  for (auto* layer : layers) alive.push_back(layer->getptr());
+  for (auto& [old, replacement] : replacements) nodes.push_back(replacement.get());
+  for (auto* node : nodes) {
+    for (const auto& edge : node->next_edges()) {
+      const auto found = replacements.find(edge.function.get());
+      if (found == replacements.end()) continue;
+      // set_next_edge accepts only nodes that are older than this one; the graph has no cycle here.
+      const_cast<Edge&>(edge) = Edge(found->second, edge.input_nr);
+    }
+  }
+}
+
+}  // namespace starling::graph
