@@ -29,7 +29,6 @@ ExamplePrivacy read_example(JsonObject& object, SamplingKind sampling) {
   privacy.relation = object.choice("relation", kRelations, privacy.relation);
   privacy.adversary = object.choice("adversary", kAdversaries, privacy.adversary);
   privacy.clipping = object.choice("clipping", kClippingKinds, privacy.clipping);
-  refuse_planned(object, "noise", {"secure"}, "\"fast\"");
   privacy.noise = object.choice("noise", kNoiseKinds, privacy.noise);
   privacy.insecure_seed = object.optional_integer("insecure_seed", 0, kLargest);
   privacy.reveal_private_metrics = object.boolean("reveal_private_metrics", false);

@@ -183,7 +183,8 @@ ClientTask Run::task_of(int64_t client, int64_t round,
   task.local.learning_rate_factor =
       learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds);
   if (privacy_ != nullptr)
-    task.privacy = ExampleLevel{*plan.privacy, paid.at(client), engine_kind(privacy_->clipping)};
+    task.privacy = ExampleLevel{*plan.privacy, paid.at(client), engine_kind(privacy_->clipping),
+                                privacy_->noise};
   return task;
 }
 

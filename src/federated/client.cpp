@@ -16,8 +16,7 @@ ClientUpdate Client::train(Model& model, const StateDict& global, const ClientTa
   const StreamOwner owner{task.key, id_, task.round};
   ClientUpdate update{id_, size(), {}, {}};
   if (task.privacy) {
-    update.metrics = train_privately(model, data_, task.local, task.privacy->plan,
-                                     task.privacy->recorded, task.privacy->clipping, owner);
+    update.metrics = train_privately(model, data_, task.local, *task.privacy, owner);
   } else {
     update.metrics = starling::train(model, data_, task.local, owner);
   }

@@ -89,8 +89,10 @@ std::vector<std::string> not_covered(const RunRecord& record) {
        "The search for hyper-parameters: search NOT counted, unless it used public data.",
        "The choice of clip norm, model and preprocessing: they count as public constants.",
        "Poisoned data, backdoors and altered models: privacy is not integrity.",
-       "Timing, and the rounding of floating-point noise: the fast noise is not proof against "
-       "attacks on low-order bits.",
+       p.noise == "secure"
+           ? "Timing, also of the noise: how long an exact draw takes depends on its value."
+           : "Timing, and the rounding of floating-point noise: the fast noise is not proof "
+             "against attacks on low-order bits.",
        "The training data of initial weights, where training starts from a file.",
        "Bias: noise and clipping can cost small groups more accuracy than large ones."});
   return items;

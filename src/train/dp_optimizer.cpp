@@ -8,21 +8,25 @@
 
 #include "starling/core/error.h"
 #include "starling/privacy/event_json.h"
+#include "train/release.h"
 
 namespace starling {
 namespace {
 
 NamedParameters trainable(torch::nn::Module& module, const torch::optim::Optimizer& inner) {
   NamedParameters named;
+  const auto is_listed = [&](const torch::Tensor& parameter) {
+    return std::any_of(named.begin(), named.end(),
+                       [&](const auto& item) { return item.second.is_same(parameter); });
+  };
+  // A tied parameter has several names and is noised once.
   for (const auto& item : module.named_parameters())
-    if (item.value().requires_grad()) named.emplace_back(item.key(), item.value());
+    if (item.value().requires_grad() && !is_listed(item.value()))
+      named.emplace_back(item.key(), item.value());
   for (const auto& group : inner.param_groups()) {
     for (const auto& parameter : group.params()) {
       if (!parameter.requires_grad()) continue;
-      const bool known = std::any_of(named.begin(), named.end(), [&](const auto& item) {
-        return item.second.is_same(parameter);
-      });
-      if (!known)
+      if (!is_listed(parameter))
         throw Error(
             "the optimizer holds a trainable parameter that is not the module's; its "
             "gradient would be neither clipped nor noised");
@@ -30,12 +34,6 @@ NamedParameters trainable(torch::nn::Module& module, const torch::optim::Optimiz
   }
   if (named.empty()) throw Error("the module has no trainable parameter");
   return named;
-}
-
-std::vector<torch::Tensor> tensors_of(const NamedParameters& named) {
-  std::vector<torch::Tensor> tensors;
-  for (const auto& item : named) tensors.push_back(item.second);
-  return tensors;
 }
 
 void check(const DpSgdPlan& plan) {
@@ -48,20 +46,6 @@ Clipping clipping_of(const DpSgdPlan& plan) {
   Clipping clipping;
   clipping.norm = plan.clip_norm;
   return clipping;
-}
-
-void add_noise(torch::Tensor gradient, RandomStream& stream, double deviation, double scale) {
-  TORCH_CHECK(gradient.is_contiguous(), "clipped sums are contiguous");
-  auto values = gradient.device().is_cpu() ? gradient : gradient.cpu();
-  const auto count = static_cast<size_t>(values.numel());
-  if (values.scalar_type() == torch::kFloat) {
-    stream.add_normal(std::span(values.data_ptr<float>(), count), deviation, scale);
-  } else if (values.scalar_type() == torch::kDouble) {
-    stream.add_normal(std::span(values.data_ptr<double>(), count), deviation, scale);
-  } else {
-    throw Error("noise needs float32 or float64 parameters");
-  }
-  if (!gradient.device().is_cpu()) gradient.copy_(values);
 }
 
 template <class Norm>
@@ -102,9 +86,9 @@ DpOptimizer::DpOptimizer(torch::nn::Module& module, torch::optim::Optimizer& inn
       clipping_(clipping_of(plan)),
       owner_{key},
       ledger_(&ledger),
-      parameters_(tensors_of(trainable(module, inner))),
-      gradients_(trainable(module, inner)) {
+      parameters_(trainable(module, inner)) {
   check(plan);
+  set_noise(NoiseKind::fast);
   refuse_cross_example_layers(module);
 }
 
@@ -116,9 +100,9 @@ DpOptimizer::DpOptimizer(torch::nn::Module& module, torch::optim::Optimizer& inn
       clipping_(clipping_of(plan)),
       owner_(owner),
       allowed_steps_(steps),
-      parameters_(tensors_of(trainable(module, inner))),
-      gradients_(trainable(module, inner)) {
+      parameters_(trainable(module, inner)) {
   check(plan);
+  set_noise(NoiseKind::fast);
   refuse_cross_example_layers(module);
   const LedgerEntry expected = ledger_entry(plan, steps, owner.client, owner.round);
   if (to_json(recorded.event) != to_json(expected.event) || recorded.count != expected.count ||
@@ -127,6 +111,8 @@ DpOptimizer::DpOptimizer(torch::nn::Module& module, torch::optim::Optimizer& inn
     throw Error("the ledger's line of client " + std::to_string(owner.client) + ", round " +
                 std::to_string(owner.round) + " does not count the plan's steps");
 }
+
+DpOptimizer::~DpOptimizer() = default;
 
 LedgerEntry ledger_entry(const DpSgdPlan& plan, int64_t steps, int64_t client, int64_t round) {
   LedgerEntry entry;
@@ -139,22 +125,20 @@ LedgerEntry ledger_entry(const DpSgdPlan& plan, int64_t steps, int64_t client, i
   return entry;
 }
 
+void DpOptimizer::set_noise(NoiseKind kind) {
+  if (accumulating_) throw Error("the noise of a step is chosen before its first backward");
+  release_ = kind == NoiseKind::secure ? grid_release(parameters_, plan_)
+                                       : float_release(parameters_, plan_);
+}
+
 void DpOptimizer::begin_step() {
-  if (accumulating_) return;
-  for (auto& parameter : parameters_) {
-    // Clipped sums start from nothing: a gradient left by anyone else is not clipped.
-    auto& gradient = parameter.mutable_grad();
-    if (gradient.defined() && gradient.is_contiguous())
-      gradient.detach_().zero_();
-    else
-      gradient = torch::zeros_like(parameter, torch::MemoryFormat::Contiguous).detach();
-  }
+  if (!accumulating_) release_->begin();
   accumulating_ = true;
 }
 
 ClippedBackward DpOptimizer::backward(const torch::Tensor& losses) {
   begin_step();
-  return gradients_.backward(losses, clipping_);
+  return release_->add(losses, clipping_);
 }
 
 void DpOptimizer::pay_for_step() {
@@ -172,9 +156,7 @@ void DpOptimizer::step() {
   begin_step();
   RandomStream stream(owner_.key, {Purpose::noise, owner_.client, owner_.round, steps_});
   torch::NoGradGuard no_grad;
-  for (auto& parameter : parameters_)
-    add_noise(parameter.mutable_grad(), stream, plan_.noise_standard_deviation(),
-              1.0 / plan_.divisor());
+  release_->finish(stream);
   inner_.step();
   accumulating_ = false;
   ++steps_;

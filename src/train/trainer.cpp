@@ -91,17 +91,18 @@ LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
 }
 
 LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan& plan,
-                             const DpSgdPlan& privacy, const LedgerEntry& recorded,
-                             Clipping::Kind clipping, const StreamOwner& owner) {
+                             const ExampleLevel& privacy, const StreamOwner& owner) {
   model.train();
   const auto optimizer =
       make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor);
-  DpOptimizer dp(model, *optimizer, privacy, recorded, plan.steps, owner);
-  dp.set_clipping(clipping);
-  BatchSampler sampler(privacy.sampling, data.size(), privacy.batch_size, privacy.sample_rate,
-                       owner);
+  DpOptimizer dp(model, *optimizer, privacy.plan, privacy.recorded, plan.steps, owner);
+  dp.set_clipping(privacy.clipping);
+  dp.set_noise(privacy.noise);
+  const int64_t chunk = privacy.noise == NoiseKind::secure ? 1 : plan.physical_batch;
+  BatchSampler sampler(privacy.plan.sampling, data.size(), privacy.plan.batch_size,
+                       privacy.plan.sample_rate, owner);
   return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
-    backward_in_chunks(model, dp, data, indices, plan.physical_batch, metrics);
+    backward_in_chunks(model, dp, data, indices, chunk, metrics);
     dp.step();
   });
 }

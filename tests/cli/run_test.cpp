@@ -222,6 +222,7 @@ TEST(Run, EverySamplingAndRelationThatIsAllowedRuns) {
         "--set "
         "/strategy/weights=uniform",
         "--set /privacy/clipping=per_layer", "--set /privacy/clipping=automatic",
+        "--set /privacy/noise=secure",
         "--set /local/optimizer/kind=adamw --set /local/optimizer/learning_rate=0.01",
         "--set '/local/schedule={\"kind\": \"cosine\"}'", "--set /compute/dtype=float64"}) {
     const auto out = std::to_string(number++);

@@ -49,12 +49,16 @@ TEST(Privacy, NeedsItsUnit) {
             "x.json: /privacy/epsilon: is not a known key; known are unit");
 }
 
+TEST(Privacy, NoiseIsFastUnlessSecureIsAsked) {
+  EXPECT_EQ(example(parse(smallest_private())).noise, NoiseKind::fast);
+  EXPECT_EQ(example(parse(with("/privacy/noise", R"("secure")", smallest_private()))).noise,
+            NoiseKind::secure);
+}
+
 TEST(Privacy, WhatIsNotBuiltYetIsRefusedByName) {
   EXPECT_EQ(error_with("/privacy", R"({"unit": "client", "epsilon": 8})"),
             "x.json: /privacy/unit: \"client\" is not available yet; available: \"none\" and "
             "\"example\"");
-  EXPECT_EQ(error(with("/privacy/noise", R"("secure")", smallest_private())),
-            "x.json: /privacy/noise: \"secure\" is not available yet; available: \"fast\"");
   EXPECT_EQ(error_with("/compute/device", R"("cuda")"),
             "x.json: /compute/device: \"cuda\" is not available yet; available: \"cpu\"");
   EXPECT_EQ(error_with("/strategy/kind", R"("scaffold")"),

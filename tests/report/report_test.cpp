@@ -19,6 +19,7 @@ namespace {
 
 using test::plain_record;
 using test::private_record;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -220,6 +221,14 @@ TEST(NotCovered, NamesRevealedPrivateMetrics) {
   RunRecord record = private_record();
   record.privacy[0].reveal_private_metrics = true;
   EXPECT_THAT(not_covered(record).front(), StartsWith("Private metrics"));
+}
+
+TEST(NotCovered, NamesRoundingOfFastNoiseAndTimeOfSecureNoise) {
+  RunRecord record = private_record();
+  EXPECT_THAT(report_text(record), HasSubstr("low-order"));
+  record.privacy[0].noise = "secure";
+  EXPECT_THAT(report_text(record), Not(HasSubstr("low-order")));
+  EXPECT_THAT(not_covered(record), Contains(HasSubstr("exact draw")));
 }
 
 TEST(Sections, FlagDeltaThatIsTooLargeAndWeakEpsilon) {

@@ -82,8 +82,7 @@ TEST(TrainPrivately, PhysicalBatchesDoNotChangeTheResult) {
     auto model = make_model();
     auto local = plan_of(5);
     local.physical_batch = physical;
-    train_privately(*model, data, local, privacy, ledger_entry(privacy, 5, 0, 0),
-                    Clipping::Kind::flat, owner());
+    train_privately(*model, data, local, {privacy, ledger_entry(privacy, 5, 0, 0)}, owner());
     return state_of(*model);
   };
   const auto whole = train_with(1000), pieces = train_with(7);
@@ -97,8 +96,8 @@ TEST(TrainPrivately, IsRepeatableGivenTheKeyAndDiffersWithoutIt) {
       plan({.batch_size = 16, .clip_norm = 1.0, .noise_multiplier = 1.0}, kExamples);
   const auto train_with = [&](const RandomKey& key) {
     auto model = make_model();
-    train_privately(*model, data, plan_of(3), privacy, ledger_entry(privacy, 3, 0, 0),
-                    Clipping::Kind::flat, {key, 0, 0});
+    train_privately(*model, data, plan_of(3), {privacy, ledger_entry(privacy, 3, 0, 0)},
+                    {key, 0, 0});
     return state_of(*model).tensors[0].value;
   };
   const auto seeded = RandomKey::from_seed(5);

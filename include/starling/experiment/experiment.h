@@ -14,6 +14,7 @@
 #include "starling/data/partition.h"
 #include "starling/federated/strategy_spec.h"
 #include "starling/privacy/event.h"
+#include "starling/privacy/mechanism.h"
 #include "starling/privacy/plan.h"
 #include "starling/train/optimizer_spec.h"
 #include "starling/train/schedule.h"
@@ -75,7 +76,6 @@ enum class Adversary {
   final_model,         // whoever sees the last model alone
 };
 enum class ClippingKind { flat, per_layer, automatic };
-enum class NoiseKind { fast, secure };
 
 struct NoPrivacy {
   bool operator==(const NoPrivacy&) const = default;

@@ -4,10 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "starling/nn/per_example.h"
 #include "starling/nn/state.h"
-#include "starling/privacy/ledger.h"
-#include "starling/privacy/plan.h"
 #include "starling/train/trainer.h"
 
 namespace starling {
@@ -18,13 +15,6 @@ struct ClientUpdate {
   int64_t examples = 0;  // declared public at example level under zero_out
   StateDict state;       // the client's model after local training
   LocalMetrics metrics;
-};
-
-// Example-level privacy of one round: the plan, and the line that counts it.
-struct ExampleLevel {
-  DpSgdPlan plan;
-  LedgerEntry recorded;
-  Clipping::Kind clipping = Clipping::Kind::flat;
 };
 
 // One client's work in one round.

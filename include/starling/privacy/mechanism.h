@@ -22,6 +22,8 @@
 
 namespace starling {
 
+enum class NoiseKind { fast, secure };
+
 // Gaussian mechanism: f(D) + N(0, s^2 I), density exp(-|z|^2 / (2 s^2)) / (2 pi s^2)^(d/2).
 // Assumption: one record changes f by at most `clip` in L2. Then with noise_multiplier m = s / clip
 // the release is Gaussian-DP with mu = 1 / m (Dong, Roth and Su 2022), and (epsilon, delta)-DP for

@@ -7,11 +7,12 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "starling/core/random.h"
 #include "starling/nn/per_example.h"
 #include "starling/privacy/ledger.h"
+#include "starling/privacy/mechanism.h"
 #include "starling/privacy/plan.h"
 #include "starling/train/batches.h"
 
@@ -23,6 +24,8 @@ class Optimizer;
 }
 
 namespace starling {
+
+class GradientRelease;
 
 class DpOptimizer {
  public:
@@ -37,9 +40,13 @@ class DpOptimizer {
   // Errors: also where the line counts another event than the plan's.
   DpOptimizer(torch::nn::Module& module, torch::optim::Optimizer& inner, const DpSgdPlan& plan,
               const LedgerEntry& recorded, int64_t steps, const StreamOwner& owner);
+  ~DpOptimizer();
 
   // flat by default; whatever the kind, one example moves the sum by at most plan.clip_norm.
   void set_clipping(Clipping::Kind kind) { clipping_.kind = kind; }
+  // fast by default. secure: integer sums on a grid with exactly drawn noise, the same event;
+  // backward then takes one example a call. Errors: Error between backward and step.
+  void set_noise(NoiseKind kind);
 
   // losses: [B] per-example losses of this step's batch, or of one chunk of it when called several
   // times. Gradients that the parameters held before the step's first call are dropped.
@@ -60,8 +67,8 @@ class DpOptimizer {
   StreamOwner owner_;
   PrivacyLedger* ledger_ = nullptr;
   int64_t allowed_steps_ = 0;
-  std::vector<torch::Tensor> parameters_;
-  PerExampleGradients gradients_;
+  NamedParameters parameters_;
+  std::unique_ptr<GradientRelease> release_;
   int64_t steps_ = 0;
   bool accumulating_ = false;
 };

@@ -9,6 +9,7 @@
 #include "starling/nn/model.h"
 #include "starling/nn/per_example.h"
 #include "starling/privacy/ledger.h"
+#include "starling/privacy/mechanism.h"
 #include "starling/privacy/plan.h"
 #include "starling/train/batches.h"
 #include "starling/train/optimizer_spec.h"
@@ -54,11 +55,18 @@ torch::Tensor example_losses(Model& model, const Examples& batch);
 LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
                    const StreamOwner& owner);
 
+// Example-level privacy of one round.
+struct ExampleLevel {
+  DpSgdPlan plan;
+  LedgerEntry recorded;  // the line that counts this round, durable before training
+  Clipping::Kind clipping = Clipping::Kind::flat;
+  NoiseKind noise = NoiseKind::fast;
+};
+
 // DP-SGD: batches, clip, noise and divisor come from `privacy`; `plan` decides the steps, the inner
-// optimizer and its rate. `recorded` is the ledger's line of this round, durable before the call.
+// optimizer and its rate. Secure noise takes one example a backward pass, whatever physical_batch.
 LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan& plan,
-                             const DpSgdPlan& privacy, const LedgerEntry& recorded,
-                             Clipping::Kind clipping, const StreamOwner& owner);
+                             const ExampleLevel& privacy, const StreamOwner& owner);
 
 struct Evaluation {
   int64_t correct = 0;
