@@ -30,7 +30,8 @@ int main() {
   }
 
   const auto spent = ledger.events_of(starling::Unit::example, 0);
-  const auto bound = starling::make_accountant("rdp")->epsilon(spent.events, spent.relation, 1e-4);
+  const auto bound =
+      starling::make_accountant("exact")->epsilon(spent.events, spent.relation, 1e-4);
   const double accuracy =
       model->forward(features).argmax(1).eq(labels).to(torch::kFloat).mean().item<double>();
   std::printf("accuracy %.2f at epsilon %.2f\n", accuracy, bound.epsilon);
