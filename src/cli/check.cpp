@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <map>
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/privacy_answer.h"
 #include "starling/experiment/experiment.h"
 #include "starling/experiment/run.h"
 #include "starling/privacy/event_json.h"
@@ -16,33 +18,47 @@ constexpr size_t kClientsShown = 20;
 
 cxxopts::Options options() {
   cxxopts::Options options("starling check",
-                           "Validates an experiment and prints its plan; trains nothing.");
-  options.positional_help("EXPERIMENT.json");
+                           "Validates an experiment and prints its plan; trains nothing.\n"
+                           "  starling check experiments/quickstart.json --set /rounds=30\n");
+  options.custom_help("[flags]").positional_help("EXPERIMENT.json").set_width(kHelpColumns);
   options.add_options()                                          //
       ("file", "the experiment", cxxopts::value<std::string>())  //
-      ("set", "override one value: --set /json/pointer=value; may be repeated",
+      ("set", "replaces one value of the file; may be repeated",
        cxxopts::value<std::vector<std::string>>(), "/POINTER=VALUE")  //
-      ("data", "where data sets lie; default STARLING_DATA, then datasets/",
-       cxxopts::value<std::string>()->default_value(""), "DIR")                //
-      ("resolved", "print the experiment with every default filled, as JSON")  //
+      ("data", "where data sets lie; looked into before STARLING_DATA and datasets/",
+       cxxopts::value<std::string>(), "DIR")  //
+      ("probe", "check on synthetic inputs that the model mixes no examples")(
+          "resolved", "print the experiment with every default filled, as JSON")  //
       ("h,help", "this text");
   options.parse_positional({"file"});
   return options;
 }
 
-void print_clients(const std::vector<ClientPlan>& clients) {
+// Upward, so that what is printed is never below what holds.
+double four_digits_up(double epsilon) { return std::ceil(epsilon * 1e4) / 1e4; }
+
+bool sizes_are_public(const Experiment& experiment) {
+  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
+  return privacy == nullptr || privacy->relation != Relation::add_remove;
+}
+
+std::string examples_text(int64_t examples, bool is_public) {
+  return is_public ? std::to_string(examples) : "private";
+}
+
+void print_clients(const std::vector<ClientPlan>& clients, bool sizes_public) {
   std::printf("  %6s  %8s  %11s  %6s", "client", "examples", "steps/round", "rounds");
   const bool is_private = !clients.empty() && clients.front().privacy.has_value();
   if (is_private) std::printf("  %11s  %10s  %8s", "sample rate", "noise mult", "epsilon");
   std::printf("\n");
   for (size_t i = 0; i < std::min(clients.size(), kClientsShown); ++i) {
     const auto& client = clients[i];
-    std::printf("  %6ld  %8ld  %11ld  %6ld", static_cast<long>(client.client),
-                static_cast<long>(client.examples), static_cast<long>(client.steps),
-                static_cast<long>(client.rounds));
+    std::printf("  %6ld  %8s  %11ld  %6ld", static_cast<long>(client.client),
+                examples_text(client.examples, sizes_public).c_str(),
+                static_cast<long>(client.steps), static_cast<long>(client.rounds));
     if (client.privacy)
       std::printf("  %11.5g  %10.5g  %8.4f", client.privacy->sample_rate,
-                  client.privacy->noise_multiplier, client.epsilon);
+                  client.privacy->noise_multiplier, four_digits_up(client.epsilon));
     std::printf("\n");
   }
   if (clients.size() > kClientsShown)
@@ -57,8 +73,9 @@ void print_privacy(const Experiment& experiment, const FederationPlan& plan) {
   }
   std::printf("privacy    %sepsilon %s at delta %s for one example (%s), by the %s accountant\n",
               privacy->insecure_seed ? "INSECURE SEED: NO DP GUARANTEE; accounted " : "",
-              number_text(plan.epsilon).c_str(), number_text(plan.delta).c_str(),
+              rounded_up(plan.epsilon).c_str(), number_text(plan.delta).c_str(),
               to_string(privacy->relation).c_str(), privacy->accountant.c_str());
+  if (plan.warning) std::printf("           WARNING: %s\n", plan.warning->c_str());
   if (privacy->epsilon)
     std::printf("           target epsilon %s: the noise is calibrated to it\n",
                 number_text(*privacy->epsilon).c_str());
@@ -67,15 +84,26 @@ void print_privacy(const Experiment& experiment, const FederationPlan& plan) {
 void print_plan(const Experiment& experiment, const Federation& federation) {
   const auto& plan = federation.plan;
   std::printf("experiment %s\n", experiment.name.c_str());
-  std::printf("data       %s: %ld training and %ld test examples\n",
-              experiment.dataset.name.c_str(), static_cast<long>(federation.train_examples),
+  const bool sizes_public = sizes_are_public(experiment);
+  std::printf("data       %s: %s training and %ld test examples\n", experiment.dataset.name.c_str(),
+              examples_text(federation.train_examples, sizes_public).c_str(),
               static_cast<long>(federation.test.size()));
   std::printf("model      %ld trainable parameters\n", static_cast<long>(federation.parameters));
   std::printf("rounds     %zu of %ld\n", plan.schedule.size(),
               static_cast<long>(experiment.rounds));
   print_privacy(experiment, plan);
   std::printf("clients    %zu\n", plan.clients.size());
-  print_clients(plan.clients);
+  print_clients(plan.clients, sizes_public);
+}
+
+void print_probe(const ProbeReport& report) {
+  std::printf(
+      "probe      no example touches another; %ld gradient norms agree with one example at a "
+      "time to %.1e\n",
+      static_cast<long>(report.examples), report.norm_error);
+  for (const auto& operation : report.without_rule)
+    std::printf("           no rule of its own, hence slower, though exact: %s\n",
+                operation.c_str());
 }
 
 }  // namespace
@@ -92,13 +120,14 @@ int check_command(int argc, char** argv) {
   const Experiment experiment = load_experiment(file, overrides_of(given));
   RunOptions run_options;
   run_options.source = file;
-  run_options.data_folder = given["data"].as<std::string>();
+  run_options.data_folder = text_of(given, "data");
   const Federation federation = set_up(experiment, run_options);
   if (given.count("resolved") != 0) {
     std::cout << to_json(experiment).dump(2) << "\n";
     return 0;
   }
   print_plan(experiment, federation);
+  if (given.count("probe") != 0) print_probe(probe_model(federation, file));
   return 0;
 }
 

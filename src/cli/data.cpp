@@ -64,14 +64,11 @@ std::string presence(const DatasetInfo& info, const std::string& folder) {
 cxxopts::Options options_for(const std::string& word, const std::string& what,
                              const std::string& positional) {
   cxxopts::Options options("starling data " + word, what);
-  options.positional_help(positional)
-      .add_options()("data", "folder of data sets; also $STARLING_DATA",
-                     cxxopts::value<std::string>(), "DIR")("h,help", "this text");
+  options.custom_help("[flags]").positional_help(positional).set_width(kHelpColumns);
+  options.add_options()("data",
+                        "where data sets lie; looked into before STARLING_DATA and datasets/",
+                        cxxopts::value<std::string>(), "DIR")("h,help", "this text");
   return options;
-}
-
-std::string text_of(const cxxopts::ParseResult& given, const std::string& key) {
-  return given.count(key) ? given[key].as<std::string>() : "";
 }
 
 std::string name_of(const cxxopts::ParseResult& given, const std::string& word) {
@@ -128,8 +125,8 @@ int show(int argc, char** argv) {
                         cxxopts::value<std::string>())(
       "split", "train or test", cxxopts::value<std::string>()->default_value("train"), "SPLIT")(
       "count", "examples to draw", cxxopts::value<int64_t>()->default_value("10"), "N")(
-      "seed", "of digits", cxxopts::value<uint64_t>()->default_value("1"), "N")(
-      "png", "write a contact sheet, one row a class", cxxopts::value<std::string>(), "FILE");
+      "seed", "of the digits that are drawn", cxxopts::value<uint64_t>()->default_value("1"), "N")(
+      "png", "also writes a contact sheet, one row a class", cxxopts::value<std::string>(), "FILE");
   options.parse_positional({"name"});
   const auto given = parse(options, argc, argv);
   if (given.count("help")) {

@@ -20,6 +20,14 @@ inline cxxopts::ParseResult parse(cxxopts::Options& options, int argc, char** ar
   }
 }
 
+// As wide as the pages of `starling privacy`.
+inline constexpr size_t kHelpColumns = 98;
+
+// The value of a flag, "" where it is not given.
+inline std::string text_of(const cxxopts::ParseResult& given, const std::string& flag) {
+  return given.count(flag) ? given[flag].as<std::string>() : "";
+}
+
 // The arguments of --set, in order.
 inline std::vector<std::string> overrides_of(const cxxopts::ParseResult& given) {
   if (given.count("set") == 0) return {};

@@ -25,8 +25,10 @@ const std::vector<Flag> kMechanism{
     {"epochs", "K", "instead of --steps: K * ceil(N / B) steps"},
     {"sampling", "KIND", "poisson (default), shuffle (not amplified), fixed (rdp, replace_one)"},
     {"events", "FILE", "a JSON list of events instead of the flags above; - reads standard input"},
-    {"relation", "NAME", "zero_out, add_remove or replace_one"}};
-const Flag kEpsilon{"epsilon", "E", "the target"};
+    {"relation", "NAME",
+     "zero_out, add_remove or replace_one; default add_remove, with shuffle zero_out, with fixed "
+     "replace_one"}};
+const Flag kEpsilon{"epsilon", "E", "needed: the epsilon that is asked about"};
 const Flag kDelta{"delta", "D", "default: from --examples, else 1e-5"};
 const std::vector<Flag> kLedger{
     {"ledger", "RUN", "a ledger.jsonl or its folder: the chain is checked, its events composed"},

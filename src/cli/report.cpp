@@ -19,11 +19,14 @@ std::string page_beside(const std::string& run) {
 }  // namespace
 
 int report_command(int argc, char** argv) {
-  cxxopts::Options options("starling report",
-                           "Prints the report of each run and rewrites its report.html.\n");
-  options.positional_help("RUN...").add_options()("run", "run folder, or its run.json",
-                                                  cxxopts::value<std::vector<std::string>>())(
-      "h,help", "this text");
+  cxxopts::Options options(
+      "starling report",
+      "Prints the report of each run, a run folder or its run.json, and rewrites its "
+      "report.html.\n"
+      "  starling report runs/*\n");
+  options.custom_help("[flags]").positional_help("RUN...").set_width(kHelpColumns);
+  options.add_options()("run", "run folder, or its run.json",
+                        cxxopts::value<std::vector<std::string>>())("h,help", "this text");
   options.parse_positional({"run"});
   const auto given = parse(options, argc, argv);
   if (given.count("help")) {

@@ -12,21 +12,24 @@ namespace {
 
 cxxopts::Options options() {
   cxxopts::Options options("starling run",
-                           "Carries out the experiment that a JSON file describes.");
-  options.positional_help("EXPERIMENT.json");
+                           "Carries out the experiment that a JSON file describes.\n"
+                           "  starling run experiments/quickstart.json\n"
+                           "  starling run experiments/quickstart.json --set /privacy/epsilon=2\n");
+  options.custom_help("[flags]").positional_help("EXPERIMENT.json").set_width(kHelpColumns);
   options.add_options()                                          //
       ("file", "the experiment", cxxopts::value<std::string>())  //
-      ("set", "override one value: --set /json/pointer=value; may be repeated",
+      ("set", "replaces one value of the file; may be repeated",
        cxxopts::value<std::vector<std::string>>(), "/POINTER=VALUE")  //
       ("out", "the run folder; default <output.folder>/<name>-<time>",
-       cxxopts::value<std::string>()->default_value(""), "DIR")  //
-      ("data", "where data sets lie; default STARLING_DATA, then datasets/",
-       cxxopts::value<std::string>()->default_value(""), "DIR")  //
-      ("threads", "clients trained side by side; default one a core. Results are the same",
-       cxxopts::value<int64_t>()->default_value("0"), "N")  //
-      ("key-file", "where the secret key is kept while the run lasts",
-       cxxopts::value<std::string>()->default_value(""), "FILE")  //
-      ("quiet", "print nothing but errors")                       //
+       cxxopts::value<std::string>(), "DIR")  //
+      ("data", "where data sets lie; looked into before STARLING_DATA and datasets/",
+       cxxopts::value<std::string>(), "DIR")  //
+      ("threads", "clients trained side by side; default one a core; results do not depend on it",
+       cxxopts::value<int64_t>(), "N")  //
+      ("key-file",
+       "where the secret key is kept while the run lasts; default the user's state folder",
+       cxxopts::value<std::string>(), "FILE")  //
+      ("quiet", "print nothing but errors")    //
       ("h,help", "this text");
   options.parse_positional({"file"});
   return options;
@@ -48,11 +51,12 @@ int run_command(int argc, char** argv) {
   Progress progress(std::cout, given.count("quiet") != 0);
   RunOptions run_options;
   run_options.source = file;
-  run_options.out = given["out"].as<std::string>();
-  run_options.data_folder = given["data"].as<std::string>();
-  run_options.key_file = given["key-file"].as<std::string>();
-  run_options.workers = given["threads"].as<int64_t>();
-  if (run_options.workers < 0) throw InputError("--threads", "is below 0");
+  run_options.out = text_of(given, "out");
+  run_options.data_folder = text_of(given, "data");
+  run_options.key_file = text_of(given, "key-file");
+  if (given.count("threads") != 0) run_options.workers = given["threads"].as<int64_t>();
+  if (run_options.workers < 0)
+    throw InputError("--threads", std::to_string(run_options.workers) + " is below 0");
   run_options.on_start = [&](const RunRecord& record, const std::string& folder) {
     progress.start(record, folder);
   };

@@ -34,10 +34,11 @@ std::string needed(const DatasetInfo& info, const std::string& file, const LoadO
   if (auto path = locate(file, folders)) return *path;
   std::string places;
   for (const std::string& folder : folders) places += (places.empty() ? "" : ", ") + folder;
-  throw InputError("dataset " + info.name, file + " is not in " +
-                                               (places.empty() ? "any data folder" : places) +
-                                               "; run \"starling data fetch " + info.name +
-                                               "\", or name its folder by --data or STARLING_DATA");
+  const std::string remedy =
+      info.files.empty() ? "put it there" : "run \"starling data fetch " + info.name + "\"";
+  throw InputError("dataset " + info.name,
+                   file + " is not in " + (places.empty() ? "any data folder" : places) + "; " +
+                       remedy + ", or name its folder by --data or STARLING_DATA");
 }
 
 void check(const PixelSet& set, const DatasetInfo& info, const SplitFiles& files) {

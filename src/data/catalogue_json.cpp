@@ -104,7 +104,8 @@ DatasetInfo read_dataset_info(const std::string& path) {
   const Json json = read_json(path);
   JsonObject object(json, path);
   DatasetInfo info;
-  info.folder = (fs::path(".") / path).lexically_normal().parent_path().string();
+  const std::string parent = fs::path(path).lexically_normal().parent_path().string();
+  info.folder = parent.empty() ? "." : parent;
   info.name = object.string("name");
   info.title = object.string("title", info.name);
   info.homepage = object.string("homepage", "");

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <set>
 
 #include "data/idx_files.h"
@@ -148,7 +149,19 @@ TEST_F(Catalogue, TheNamedFolderComesFirst) {
 TEST_F(Catalogue, MissingFilesNameTheFileThePlacesAndTheRemedy) {
   EXPECT_THAT(input_error([&] { load_dataset(json()); }),
               AllOf(HasSubstr("dataset tiny: tiny/a.gz is not in"), HasSubstr(folder_.path()),
-                    HasSubstr("starling data fetch tiny")));
+                    HasSubstr("put it there")));
+  folder_.write("tiny.json",
+                description(R"(, "files": [{"file": "tiny/a.gz", "urls": ["file:///no"]}])"));
+  EXPECT_THAT(input_error([&] { load_dataset(json()); }), HasSubstr("starling data fetch tiny"));
+}
+
+TEST_F(Catalogue, ADescriptionInTheWorkingFolderFindsItsFiles) {
+  write_data();
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  for (const char* name : {"tiny.json", "./tiny.json", "tiny/../tiny.json"})
+    EXPECT_EQ(load_dataset(name).train.size(), 20) << name;
+  std::filesystem::current_path(before);
 }
 
 TEST_F(Catalogue, DataThatAreNotAsDescribedAreRefused) {
