@@ -103,6 +103,30 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_Conv3d) {
       {2, 4, 5, 4}, "conv3d");
 }
 
+int64_t draw(int64_t low, int64_t high) {
+  return torch::randint(low, high + 1, {1}).item<int64_t>();
+}
+
+// Kernel widths and channels around every block of the direct kernel.
+TEST_F(PerExampleLayers, MatchesOneExampleAtATime_ConvolutionsOfRandomShape) {
+  for (int trial = 0; trial < 24; ++trial) {
+    const int64_t groups = draw(1, 3), in = groups * draw(1, 4), out = groups * draw(1, 21);
+    const int64_t height = draw(1, 4), width = 1 + trial % 9, dilation = draw(1, 2);
+    const auto options = nn::Conv2dOptions(in, out, {height, width})
+                             .groups(groups)
+                             .stride({draw(1, 3), draw(1, 3)})
+                             .padding({draw(0, 2), draw(0, 2)})
+                             .dilation({1, dilation});
+    nn::Conv2d convolution(options);
+    const auto subject =
+        subject_of(convolution, {in, height + draw(0, 4), (width - 1) * dilation + 1 + draw(0, 4)});
+    const auto inputs = subject.inputs(3);
+    const Clipping clipping;
+    expect_same(subject, clipped_sums(subject, inputs, clipping),
+                one_example_at_a_time(subject, inputs, clipping), "trial " + std::to_string(trial));
+  }
+}
+
 TEST_F(PerExampleLayers, MatchesOneExampleAtATime_ConvTranspose2d) {
   expect_exact(nn::Sequential(nn::ConvTranspose2d(nn::ConvTranspose2dOptions(3, 4, 3).stride(2)),
                               nn::Tanh()),
@@ -316,6 +340,43 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_NativeLstm) {
   expect_native(nn::LSTM(nn::LSTMOptions(3, 11)), 4, 3, true);
   expect_native(nn::LSTM(nn::LSTMOptions(3, 5).bias(false)), 4, 3, false);
   expect_native(nn::LSTM(nn::LSTMOptions(3, 5).num_layers(2).bidirectional(true)), 4, 3, false);
+}
+
+// Rows of a packed sequence belong to examples in an order that no axis describes. The length of an
+// example is its first value.
+Subject packed_sequences() {
+  nn::GRU gru(nn::GRUOptions(3, 4));
+  auto subject = subject_of(nn::Sequential(nn::Linear(1, 1)), {5, 3});
+  gru->to(torch::kFloat64);
+  subject.parameters = parameters_of(gru);
+  subject.losses = [=](const torch::Tensor& inputs) mutable {
+    const auto lengths = inputs.select(1, 0).select(1, 0).abs().remainder(5).to(torch::kInt64) + 1;
+    const auto packed = nn::utils::rnn::pack_padded_sequence(inputs, lengths, /*batch_first=*/true,
+                                                             /*enforce_sorted=*/false);
+    const auto output = std::get<0>(gru->forward_with_packed_input(packed));
+    return loss_of(std::get<0>(nn::utils::rnn::pad_packed_sequence(output, true, 0.0, 5)));
+  };
+  return subject;
+}
+
+TEST_F(PerExampleLayers, MatchesOneExampleAtATime_PackedSequence) {
+  auto subject = packed_sequences();
+  subject.inputs = [](int64_t batch) { return 3 * torch::randn({batch, 5, 3}, torch::kFloat64); };
+  expect_one_at_a_time(subject, "packed");
+}
+
+// What is known of one batch's rows does not hold for the next, although both have as many rows as
+// a multiple of the batch and the same graph.
+TEST_F(PerExampleLayers, MatchesOneExampleAtATime_PackedSequenceAfterOneOfEqualLengths) {
+  const auto subject = packed_sequences();
+  auto inputs = torch::randn({4, 5, 3}, torch::kFloat64);
+  for (const auto& lengths :
+       std::vector<std::vector<double>>{{4, 4, 4, 4}, {4, 3, 1, 4}, {1, 4, 4, 3}}) {
+    for (int64_t b = 0; b < 4; ++b) inputs[b][0][0] = lengths[b];
+    const Clipping clipping;
+    expect_same(subject, clipped_sums(subject, inputs, clipping),
+                one_example_at_a_time(subject, inputs, clipping), "packed");
+  }
 }
 
 // ---- Attention ----

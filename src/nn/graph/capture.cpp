@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/input_metadata.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -46,19 +47,24 @@ StructureCache& structure_cache() {
   return cache;
 }
 
-// The structure, and for each captured size how it relates to the batch: a permutation of the axes
-// makes another key.
+// The structure, and for each captured size what multiple of the batch it is: another order of the
+// axes, or another sequence length, makes another key.
 std::vector<uintptr_t> full_key(const Tape& tape, int64_t batch) {
   auto key = tape.key;
   for (const auto& use : tape.uses) {
     for (uint32_t i = 0; i < use.node->num_inputs(); ++i) {
       for (int64_t size : sizes_at(Edge(use.node->getptr(), i))) {
-        key.push_back(size == batch ? 2 : size % batch == 0 ? 1 : 0);
+        key.push_back(size % batch == 0 ? static_cast<uintptr_t>(size / batch) : SIZE_MAX);
       }
       key.push_back(SIZE_MAX);
     }
   }
   return key;
+}
+
+bool can_last(const Tape& tape) {
+  return std::none_of(tape.nodes.begin(), tape.nodes.end(),
+                      [](const Node* node) { return moves_entries(*node); });
 }
 
 bool apply_structure(const Structure& structure, CapturePlan& plan, int64_t batch) {
@@ -220,7 +226,8 @@ CapturePlan plan_capture(const torch::Tensor& losses, const LeafIndex& leaves,
     Inference inference(plan, losses, names);
     const auto step = inference.run(structure);
     if (step == Step::undecided) plan.decided = false;
-    if (step == Step::done && inference.lasting()) structure_cache().insert(key, structure);
+    if (step == Step::done && inference.lasting() && can_last(plan.tape))
+      structure_cache().insert(key, structure);
     if (step != Step::promoted) return plan;
     plan.tape = read_tape(losses, leaves, structure.promoted);
   }

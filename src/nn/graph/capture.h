@@ -31,7 +31,8 @@ struct CapturePlan {
 };
 
 // Finds out which example owns what, from the structure of the graph where it has been seen before
-// in this process and otherwise by differentiating it a few times. The names are the leaves'.
+// in this process and otherwise by differentiating it a few times. Graphs that index, sort or pack
+// are differentiated anew for every batch. The names are the leaves'.
 // Errors: Error naming the operation and the parameter when examples are mixed.
 CapturePlan plan_capture(const torch::Tensor& losses, const LeafIndex& leaves,
                          const std::vector<std::string>& names);

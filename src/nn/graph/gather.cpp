@@ -1,5 +1,6 @@
 #include "nn/graph/gather.h"
 
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/variable.h>
 
@@ -47,6 +48,7 @@ void Gather::make_groups(const Tape& tape) {
 }
 
 torch::Tensor Gather::squared_norms() {
+  at::AutoDispatchBelowADInplaceOrView guard;
   auto squares = torch::zeros({static_cast<int64_t>(leaves_.size()), batch_}, torch::kFloat64);
   for (const auto& group : groups_) {
     if (group.simple) {
@@ -71,11 +73,10 @@ void Gather::add_squares(const Group& group, torch::Tensor& squares) {
 }
 
 // Gradients of the slots through the parameter-only part of the graph.
-std::vector<torch::Tensor> Gather::pull(const Group& group,
-                                        const std::vector<torch::Tensor>& gradients) {
+std::vector<torch::Tensor> Gather::pull(const Group& group, std::vector<torch::Tensor>& gradients) {
   if (group.leaves.size() == 1 && group.slots.size() == 1 &&
       tape_.slots[group.slots.front()].is_leaf) {
-    return gradients;
+    return std::move(gradients);
   }
   torch::autograd::edge_list roots, outputs;
   torch::autograd::variable_list inputs;
@@ -93,29 +94,36 @@ std::vector<torch::Tensor> Gather::pull(const Group& group,
 }
 
 void Gather::add_sums(const ClipFactors& factors) {
+  // No view is recorded below this dispatch key, so that a sum may become a gradient as it is.
+  at::AutoDispatchBelowADInplaceOrView guard;
   for (auto& term : terms_) {
     if (term && factors.report.non_finite > 0) term->forget(factors.finite);
   }
+  // Flat clipping has one factor for all parameters; otherwise each takes its own sum.
+  torch::Tensor row, weights;
   for (const auto& group : groups_) {
-    // Flat clipping has one factor for all parameters; otherwise each takes its own sum.
-    torch::Tensor previous;
     std::vector<torch::Tensor> pulled;
     for (size_t i = 0; i < group.leaves.size(); ++i) {
       const auto& leaf = leaves_[group.leaves[i]];
-      const auto row = factors.values[group.leaves[i]];
-      if (!previous.defined() || !torch::equal(previous, row)) {
-        const auto weights = row.to(leaf.options().requires_grad(false));
-        std::vector<torch::Tensor> sums;
-        for (size_t slot : group.slots) sums.push_back(terms_[slot]->weighted_sum(weights));
-        pulled = pull(group, sums);
-        previous = row;
+      const auto next = factors.values[group.leaves[i]];
+      const bool same = row.defined() && torch::equal(row, next);
+      if (!same) {
+        row = next;
+        weights = row.to(leaf.options().requires_grad(false));
       }
-      if (pulled[i].defined()) add_to_grad(leaf, pulled[i]);
+      if (i == 0 || !same) pulled = weighted(group, weights);
+      if (pulled[i].defined()) add_to_grad(leaf, std::exchange(pulled[i], {}));
     }
   }
   for (const auto& leaf : leaves_) {
     if (!leaf.grad().defined()) add_to_grad(leaf, torch::zeros_like(leaf));
   }
+}
+
+std::vector<torch::Tensor> Gather::weighted(const Group& group, const torch::Tensor& factors) {
+  std::vector<torch::Tensor> sums;
+  for (size_t slot : group.slots) sums.push_back(terms_[slot]->weighted_sum(factors));
+  return pull(group, sums);
 }
 
 }  // namespace starling::graph

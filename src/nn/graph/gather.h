@@ -29,9 +29,10 @@ class Gather {
     bool simple = false;
   };
   void make_groups(const Tape& tape);
-  std::vector<torch::Tensor> pull(const Group& group, const std::vector<torch::Tensor>& gradients);
+  // Consumes the gradients of the group's slots.
+  std::vector<torch::Tensor> pull(const Group& group, std::vector<torch::Tensor>& gradients);
+  std::vector<torch::Tensor> weighted(const Group& group, const torch::Tensor& factors);
   void add_squares(const Group& group, torch::Tensor& squares);
-  void add_group(const Group& group, const torch::Tensor& factors);
 
   const Tape& tape_;
   Terms terms_;

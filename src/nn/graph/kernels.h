@@ -36,6 +36,10 @@ struct Kernels {
   // In double precision, so that 1e30 and 1e-30 have squares.
   double (*squares_f32)(const float* values, int64_t count);
   double (*squares_f64)(const double* values, int64_t count);
+  // sum of a * b and sum of a, in double precision
+  void (*moments_f32)(const float* a, const float* b, int64_t count, double* product, double* sum);
+  void (*moments_f64)(const double* a, const double* b, int64_t count, double* product,
+                      double* sum);
   // gates: [rows, 4 * hidden], sums turned into activations; cells: [rows + batch, hidden] with the
   // initial state in front. Rows are time-major.
   void (*lstm_activate)(float* gates, float* cells, int64_t rows, int64_t batch, int64_t hidden);

@@ -219,6 +219,30 @@ double squares(const T* values, int64_t count) {
   return total;
 }
 
+template <class T>
+void moments(const T* a, const T* b, int64_t count, double* product, double* sum) {
+  constexpr int kSums = 16;
+  double products[kSums] = {}, sums[kSums] = {};
+  int64_t i = 0;
+  for (; i + kSums <= count; i += kSums) {
+    for (int k = 0; k < kSums; ++k) {
+      const double left = a[i + k];
+      products[k] += left * b[i + k];
+      sums[k] += left;
+    }
+  }
+  *product = 0;
+  *sum = 0;
+  for (; i < count; ++i) {
+    *product += static_cast<double>(a[i]) * b[i];
+    *sum += a[i];
+  }
+  for (int k = 0; k < kSums; ++k) {
+    *product += products[k];
+    *sum += sums[k];
+  }
+}
+
 using Floats = VectorOf<float>::type;
 typedef int32_t Integers __attribute__((vector_size(kVectorBytes)));
 
@@ -303,8 +327,8 @@ void lstm_step_back(const float* gates, const float* cells, const float* output_
   }
 }
 
-constexpr Kernels kBody{convolution<float>, convolution<double>, squares<float>,
-                        squares<double>,    lstm_activate,       lstm_step_back};
+constexpr Kernels kBody{convolution<float>, convolution<double>, squares<float>, squares<double>,
+                        moments<float>,     moments<double>,     lstm_activate,  lstm_step_back};
 
 }  // namespace
 }  // namespace starling::graph

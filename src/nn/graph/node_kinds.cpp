@@ -106,6 +106,17 @@ bool is_data_free(Node& node) {
   return false;
 }
 
+bool moves_entries(const Node& node) {
+  using namespace torch::autograd::generated;
+  static const Types kinds =
+      types<IndexBackward0, IndexSelectBackward0, IndexPutBackward0, GatherBackward0,
+            ScatterBackward0, ScatterAddBackward0, ScatterReduceBackward0, IndexAddBackward0,
+            IndexCopyBackward0, IndexReduceBackward0, MaskedSelectBackward0, MaskedScatterBackward0,
+            TakeBackward0, SortBackward0, SortBackward1, TopkBackward0, PackPaddedSequenceBackward0,
+            SegmentReduceBackward0, SplitWithSizesBackward0, AsStridedBackward0, RollBackward0>();
+  return contains(kinds, node);
+}
+
 std::string mixing_reason(Node& node, int64_t batch) {
   using namespace torch::autograd::generated;
   const bool batch_norm = trains_on_batch<NativeBatchNormBackward0>(node, batch) ||

@@ -18,6 +18,10 @@ bool is_data_free(Node& node);
 bool is_transpose(const Node& node);
 bool is_matrix_product(const Node& node);
 
+// May give entries to other examples from batch to batch although nothing about the graph changes:
+// indexing, sorting, packing, splitting by lengths.
+bool moves_entries(const Node& node);
+
 // Empty, or why the operation mixes the examples of a batch of this size, with the remedy.
 std::string mixing_reason(Node& node, int64_t batch);
 

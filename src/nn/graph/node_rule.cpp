@@ -10,8 +10,12 @@ namespace {
 // to one example and the node called alone. B calls of that one node, not of the network.
 class NodeTerm final : public Term {
  public:
-  NodeTerm(Node& node, uint32_t edge, const Captured& captured, int64_t batch)
-      : node_(node), edge_(edge), captured_(captured), batch_(batch) {}
+  NodeTerm(Node& node, const ParameterEdge& edge, const Captured& captured, int64_t batch)
+      : node_(node),
+        edge_(edge.index),
+        transposed_(edge.transposed),
+        captured_(captured),
+        batch_(batch) {}
 
   torch::Tensor squared_norms() override {
     auto squares = torch::zeros({batch_}, torch::kFloat64);
@@ -51,10 +55,12 @@ class NodeTerm final : public Term {
     const auto sizes = sizes_at(edge);
     if (!result.defined()) {
       const auto& options = edge.function->input_metadata(edge.input_nr).options();
-      return torch::zeros(sizes, options);
+      const auto zero = torch::zeros(sizes, options);
+      return transposed_ ? zero.t() : zero;
     }
     const auto dense = result.layout() == torch::kSparse ? result.to_dense() : result;
-    return torch::sum_to(dense, sizes);
+    const auto gradient = torch::sum_to(dense, sizes);
+    return transposed_ ? gradient.t() : gradient;
   }
 
   // A saved activation that is not finite makes 0 * inf in every example's share: then no example
@@ -70,6 +76,7 @@ class NodeTerm final : public Term {
 
   Node& node_;
   const uint32_t edge_;
+  const bool transposed_;  // the slot is the transpose of what the node sees
   const Captured& captured_;
   const int64_t batch_;
 };
@@ -82,7 +89,7 @@ class NodeRule final : public Rule {
     bool flows = false;
     for (const auto& gradient : captured.gradients) flows = flows || gradient.defined();
     if (!flows) return nullptr;
-    return std::make_unique<NodeTerm>(node_, edge.index, captured, batch_);
+    return std::make_unique<NodeTerm>(node_, edge, captured, batch_);
   }
   bool needs_graph() const override { return true; }
 

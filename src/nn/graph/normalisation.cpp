@@ -1,5 +1,7 @@
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/generated/Functions.h>
 
+#include "nn/graph/kernels.h"
 #include "nn/graph/rule.h"
 
 namespace starling::graph {
@@ -44,8 +46,8 @@ class GroupNormRule final : public Rule {
  public:
   GroupNormRule(generated::NativeGroupNormBackward0& node, const RuleContext& context)
       : input_(node.input_.unpack().detach()),
-        mean_(node.result1_.unpack(node.getptr())),
-        scale_(node.result2_.unpack(node.getptr())),
+        mean_(node.result1_.unpack(node.getptr()).contiguous()),
+        scale_(node.result2_.unpack(node.getptr()).contiguous()),
         samples_(node.N.expect_int()),
         channels_(node.C.expect_int()),
         groups_(node.group),
@@ -55,19 +57,49 @@ class GroupNormRule final : public Rule {
   std::unique_ptr<Term> term(const ParameterEdge& edge, const Captured& captured) override {
     const auto& gradient = captured.gradients[0];
     if (!gradient.defined()) return nullptr;
-    const auto g = gradient.reshape({samples_, groups_, channels_ / groups_, -1});
-    auto sums = g.sum(3);
-    if (edge.index == kWeightEdge) {
-      const auto x = input_.reshape(g.sizes());
-      const auto moments = (g * (x - mean_.view({samples_, groups_, 1, 1}))).sum(3);
-      sums = moments * scale_.view({samples_, groups_, 1});
-    }
-    const auto rows = sums.reshape({layout_.outer, batch_, layout_.inner, channels_});
+    if (!weight_.defined()) reduce(gradient);
+    const auto& sums = edge.index == kWeightEdge ? weight_ : bias_;
+    const auto rows = sums.view({layout_.outer, batch_, layout_.inner, channels_});
     return std::make_unique<DenseTerm>(rows.sum({0, 2}));
   }
 
  private:
+  // [samples, channels]: sum of g * x_hat = (sum of g * x - mean * sum of g) * scale, and sum of g
+  void reduce(const torch::Tensor& gradient) {
+    if (gradient.device().is_cpu()) {
+      gradient.scalar_type() == torch::kFloat64 ? reduce_as<double>(kernels().moments_f64, gradient)
+                                                : reduce_as<float>(kernels().moments_f32, gradient);
+      return;
+    }
+    const auto g = gradient.reshape({samples_, groups_, channels_ / groups_, -1});
+    const auto centred = input_.reshape(g.sizes()) - mean_.view({samples_, groups_, 1, 1});
+    weight_ = (g * centred).sum(3) * scale_.view({samples_, groups_, 1});
+    bias_ = g.sum(3);
+  }
+
+  template <class T>
+  void reduce_as(void (*moments)(const T*, const T*, int64_t, double*, double*),
+                 const torch::Tensor& gradient) {
+    const auto g = gradient.contiguous(), x = input_.contiguous();
+    weight_ = torch::empty({samples_, channels_}, g.options());
+    bias_ = torch::empty_like(weight_);
+    const auto *mean = mean_.const_data_ptr<T>(), *scale = scale_.const_data_ptr<T>();
+    auto *weight = weight_.mutable_data_ptr<T>(), *bias = bias_.mutable_data_ptr<T>();
+    const int64_t size = g.numel() / (samples_ * channels_), width = channels_ / groups_;
+    at::parallel_for(0, samples_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin * channels_; row < end * channels_; ++row) {
+        double product = 0, sum = 0;
+        moments(g.const_data_ptr<T>() + row * size, x.const_data_ptr<T>() + row * size, size,
+                &product, &sum);
+        const int64_t group = row / width;
+        weight[row] = static_cast<T>((product - mean[group] * sum) * scale[group]);
+        bias[row] = static_cast<T>(sum);
+      }
+    });
+  }
+
   const torch::Tensor input_, mean_, scale_;
+  torch::Tensor weight_, bias_;
   const int64_t samples_, channels_, groups_;
   const Layout layout_;
   const int64_t batch_;
@@ -92,6 +124,11 @@ std::unique_ptr<Rule> make_normalisation_rule(const RuleContext& context) {
   }
   if (auto* node = dynamic_cast<generated::NativeGroupNormBackward0*>(context.use.node)) {
     if (!is_direct(context) || layout.axis != 0) return nullptr;
+    // Half-precision inputs keep their statistics in another type.
+    if (node->input_.unpack().scalar_type() !=
+        node->result1_.unpack(node->getptr()).scalar_type()) {
+      return nullptr;
+    }
     return std::make_unique<GroupNormRule>(*node, context);
   }
   return nullptr;
