@@ -59,8 +59,10 @@ Progress::Progress(std::ostream& out, bool quiet)
 
 void Progress::start(const RunRecord& record, const std::string& folder) {
   if (quiet_) return;
-  out_ << record.name << ": " << record.train_examples << " examples, model of "
-       << record.parameters << " parameters, " << record.rounds_planned << " rounds\n"
+  out_ << record.name << ": "
+       << (record.train_examples ? std::to_string(*record.train_examples) : "a private number of")
+       << " examples, model of " << record.parameters << " parameters, " << record.rounds_planned
+       << " rounds\n"
        << "run folder " << folder << "\n"
        << std::flush;
 }

@@ -12,9 +12,19 @@
 namespace starling {
 namespace {
 
-int64_t steps_a_round(const LocalSpec& local, int64_t examples) {
+constexpr int64_t kMostSteps = int64_t{1} << 53;
+
+int64_t product(int64_t a, int64_t b, const std::string& place) {
+  int64_t result = 0;
+  if (__builtin_mul_overflow(a, b, &result) || result > kMostSteps)
+    throw InputError(place, std::to_string(a) + " * " + std::to_string(b) +
+                                " steps are more than 2^53; lower epochs, steps or rounds");
+  return result;
+}
+
+int64_t steps_a_round(const LocalSpec& local, int64_t examples, const std::string& place) {
   if (local.steps) return *local.steps;
-  return *local.epochs * ((examples + local.batch_size - 1) / local.batch_size);
+  return product(*local.epochs, (examples + local.batch_size - 1) / local.batch_size, place);
 }
 
 DpSgdPlan dp_sgd_plan(const Experiment& experiment, const ExamplePrivacy& privacy, int64_t examples,
@@ -50,11 +60,27 @@ class Calibration {
   std::map<std::string, double> known_;
 };
 
+// A mechanism that publishes one of n examples at random is (0, 1 / n)-private.
+std::optional<std::string> warning_of_delta(const FederationPlan& plan, Relation relation) {
+  if (relation == Relation::add_remove) return std::nullopt;  // n is private
+  const auto largest = std::max_element(
+      plan.clients.begin(), plan.clients.end(),
+      [](const ClientPlan& a, const ClientPlan& b) { return a.examples < b.examples; });
+  if (largest == plan.clients.end() || plan.delta * static_cast<double>(largest->examples) < 1.0)
+    return std::nullopt;
+  return "delta " + number_text(plan.delta) + " is NOT below 1 / n for the " +
+         std::to_string(largest->examples) + " examples of client " +
+         std::to_string(largest->client) +
+         ": so large a delta allows that single examples are published as they are; set " +
+         "/privacy/delta to " + number_text(default_delta(largest->examples)) + " or less";
+}
+
 void plan_privacy(FederationPlan& plan, const Experiment& experiment, const ExamplePrivacy& privacy,
                   const std::string& source) {
   int64_t smallest = std::numeric_limits<int64_t>::max();
   for (const auto& client : plan.clients) smallest = std::min(smallest, client.examples);
   plan.delta = privacy.delta.value_or(default_delta(smallest));
+  plan.warning = warning_of_delta(plan, privacy.relation);
 
   const auto accountant = make_accountant(privacy.accountant);
   Calibration calibration(*accountant, {privacy.epsilon.value_or(0.0), plan.delta});
@@ -85,16 +111,17 @@ Composition spent_after(const ClientPlan& plan, int64_t rounds) {
 FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
                                const std::string& source) {
   FederationPlan plan;
-  const auto key = RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
-  plan.schedule = experiment::draw_schedule(
-      experiment.participation, static_cast<int64_t>(sizes.size()), experiment.rounds, key);
   for (size_t i = 0; i < sizes.size(); ++i) {
     ClientPlan client;
     client.client = static_cast<int64_t>(i);
     client.examples = sizes[i];
-    client.steps = steps_a_round(experiment.local, sizes[i]);
+    client.steps = steps_a_round(experiment.local, sizes[i], source + ": /local");
+    product(client.steps, experiment.rounds, source + ": /rounds");
     plan.clients.push_back(client);
   }
+  const auto key = RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
+  plan.schedule = experiment::draw_schedule(
+      experiment.participation, static_cast<int64_t>(sizes.size()), experiment.rounds, key);
   for (const auto& round : plan.schedule)
     for (const int64_t client : round) ++plan.clients[static_cast<size_t>(client)].rounds;
   if (const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy))

@@ -69,6 +69,9 @@ class Run {
   RunResult carry_out();
 
  private:
+  bool sizes_are_public() const {
+    return privacy_ == nullptr || privacy_->relation != Relation::add_remove;
+  }
   void begin_record();
   std::vector<int64_t> afford(const std::vector<int64_t>& scheduled);
   std::map<int64_t, LedgerEntry> pay(int64_t round, const std::vector<int64_t>& participants);
@@ -122,19 +125,22 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
   accountant_ = make_accountant(privacy_->accountant);
   spent_.emplace(federation_.plan, *accountant_);
   ledger_ = PrivacyLedger::open(folder_.path("ledger.jsonl"));
+  // It covers the private data: without a secret, anyone could try data against it.
+  config_ = key_.key().derive("config " + config_).to_hex();
 }
 
 void Run::begin_record() {
   record_.description = experiment_.description;
   record_.started = experiment::utc_now();
   record_.parameters = federation_.parameters;
-  record_.train_examples = federation_.train_examples;
+  if (sizes_are_public()) record_.train_examples = federation_.train_examples;
   record_.test_examples = federation_.test.size();
   record_.rounds_planned = experiment_.rounds;
   record_.experiment = resolved_;
   record_.environment = experiment::environment_of(workers_);
   folder_.write_experiment(resolved_);
   log::info("run " + record_.id + " of " + experiment_.name + " begins");
+  if (federation_.plan.warning) log::warning(*federation_.plan.warning);
 }
 
 // Those whose budget allows this round. The plan is calibrated so that all of them can; this is the
@@ -234,14 +240,13 @@ void Run::list_clients() {
   for (const auto& plan : federation_.plan.clients) {
     ClientRecord client;
     client.client = plan.client;
-    const bool sizes_are_public = privacy_ == nullptr || privacy_->relation != Relation::add_remove;
-    if (sizes_are_public) client.examples = plan.examples;
+    if (sizes_are_public()) client.examples = plan.examples;
     client.rounds = plan.rounds;
     if (privacy_ != nullptr) {
       client.rounds = spent_->rounds_of(plan.client);
       client.steps = client.rounds * plan.steps;
       client.sample_rate = plan.privacy->sample_rate;
-      client.noise_multiplier = plan.privacy->noise_multiplier;
+      if (client.rounds > 0) client.noise_multiplier = plan.privacy->noise_multiplier;
       client.epsilon = spent_->epsilon_after(plan.client, client.rounds);
     }
     record_.clients.push_back(client);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "starling/privacy/compose.h"
 
@@ -40,10 +39,10 @@ void add_worst_client(PrivacyStatement& statement, const PrivacyLedger& ledger,
                                     accountant.delta(events, worst.relation, epsilon).delta);
 }
 
-int64_t smallest_client(const FederationPlan& plan) {
-  int64_t smallest = std::numeric_limits<int64_t>::max();
-  for (const auto& client : plan.clients) smallest = std::min(smallest, client.examples);
-  return smallest;
+int64_t largest_client(const FederationPlan& plan) {
+  int64_t largest = 0;
+  for (const auto& client : plan.clients) largest = std::max(largest, client.examples);
+  return largest;
 }
 
 }  // namespace
@@ -55,7 +54,7 @@ PrivacyStatement state_privacy(const Experiment& experiment, const FederationPla
   statement.delta = plan.delta;
   statement.ledger_lines = ledger.head().lines;
   statement.ledger_head = ledger.head().hash;
-  if (privacy.relation != Relation::add_remove) statement.smallest_client = smallest_client(plan);
+  if (privacy.relation != Relation::add_remove) statement.largest_client = largest_client(plan);
   add_worst_client(statement, ledger, accountant);
   return statement;
 }

@@ -1,8 +1,23 @@
 #include "starling/federated/client.h"
 
 #include "starling/core/error.h"
+#include "starling/train/random_layers.h"
 
 namespace starling {
+namespace {
+
+// Only parameters are clipped and noised: a buffer that training changed holds statistics of the
+// data.
+void refuse_changed_buffers(const StateDict& global, const StateDict& trained) {
+  for (const auto& tensor : trained.tensors) {
+    if (tensor.buffer && !torch::equal(tensor.value, global.at(tensor.name)))
+      throw Error("the buffer \"" + tensor.name +
+                  "\" changed during private training; nothing protects what it says about the "
+                  "data, so it must not be uploaded");
+  }
+}
+
+}  // namespace
 
 Client::Client(int64_t id, Examples data) : id_(id), data_(std::move(data)) {
   if (data_.size() < 1) throw Error("client " + std::to_string(id) + " has no examples");
@@ -15,12 +30,14 @@ ClientUpdate Client::train(Model& model, const StateDict& global, const ClientTa
   load_state(model, global);
   const StreamOwner owner{task.key, id_, task.round};
   ClientUpdate update{id_, size(), {}, {}};
+  seed_random_layers(owner);
   if (task.privacy) {
     update.metrics = train_privately(model, data_, task.local, *task.privacy, owner);
   } else {
     update.metrics = starling::train(model, data_, task.local, owner);
   }
   update.state = state_of(model);
+  if (task.privacy) refuse_changed_buffers(global, update.state);
   return update;
 }
 

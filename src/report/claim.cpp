@@ -38,10 +38,19 @@ bool holds(const PrivacyStatement& p) {
   return p.guarantee == Guarantee::dp && std::isfinite(p.epsilon) && p.delta < 1.0;
 }
 
+bool is_delta_small(const PrivacyStatement& p) {
+  return !p.largest_client || p.delta * static_cast<double>(*p.largest_client) < 1.0;
+}
+
 std::string claim(const PrivacyStatement& p) {
   if (holds(p))
     return "(epsilon, delta)-differential privacy with " + bound(p) + " when " + neighbours(p) +
-           ", against " + who_sees(p) + ".";
+           ", against " + who_sees(p) + "." +
+           (is_delta_small(p) ? ""
+                              : " DELTA IS TOO LARGE: it is not below 1 / n for the " +
+                                    grouped(*p.largest_client) +
+                                    " examples of the largest client, and so allows that single "
+                                    "examples are published.");
   if (p.guarantee == Guarantee::insecure_seed)
     return "INSECURE SEED: NO DP GUARANTEE. The noise follows from a seed in the experiment, so "
            "anyone who knows it can subtract it. With secret noise the same run would have " +

@@ -103,7 +103,7 @@ Json write(const PrivacyStatement& p) {
                        {"clipping", p.clipping},
                        {"noise", p.noise},
                        {"sampling", p.sampling},
-                       {"smallest_client", optional(p.smallest_client)},
+                       {"largest_client", optional(p.largest_client)},
                        {"ledger_lines", p.ledger_lines},
                        {"ledger_head", p.ledger_head},
                        {"reveal_private_metrics", p.reveal_private_metrics}});
@@ -130,7 +130,7 @@ PrivacyStatement read_statement(JsonObject object) {
   p.clipping = object.string("clipping");
   p.noise = object.string("noise");
   p.sampling = object.string("sampling");
-  p.smallest_client = object.optional_integer("smallest_client", 0, kLargest);
+  p.largest_client = object.optional_integer("largest_client", 0, kLargest);
   p.ledger_lines = count(object, "ledger_lines");
   p.ledger_head = object.string("ledger_head");
   p.reveal_private_metrics = object.boolean("reveal_private_metrics");
@@ -158,7 +158,7 @@ Json to_json(const RunRecord& r) {
                        {"seconds", r.seconds},
                        {"resumes", r.resumes},
                        {"parameters", r.parameters},
-                       {"train_examples", r.train_examples},
+                       {"train_examples", optional(r.train_examples)},
                        {"test_examples", r.test_examples},
                        {"rounds_planned", r.rounds_planned},
                        {"privacy", write_all(r.privacy)},
@@ -179,7 +179,7 @@ RunRecord parse_record(const Json& json, const std::string& source) {
   r.seconds = file.number("seconds", kNonNegative);
   r.resumes = count(file, "resumes");
   r.parameters = count(file, "parameters");
-  r.train_examples = count(file, "train_examples");
+  r.train_examples = file.optional_integer("train_examples", 0, kLargest);
   r.test_examples = count(file, "test_examples");
   r.rounds_planned = count(file, "rounds_planned");
   r.experiment = file.object("experiment").value();

@@ -105,7 +105,9 @@ Section mechanism(const RunRecord& record, const PrivacyStatement& p) {
   add(section.facts, "Noise standard deviation", deviation(record, p));
   add(section.facts, "Batches", sampling_in_words(record, p));
   add(section.facts, "Expected batch",
-      setting(record, "/local/batch_size") + " examples, a constant that sums are divided by");
+      setting(record, "/local/batch_size") +
+          " examples, a public constant that sums are divided by" +
+          (p.relation == "add_remove" ? "" : "; a client that holds fewer: their number"));
   add(section.facts, "Accountant",
       p.accountant + (p.accountant_detail.empty() ? "" : " (" + p.accountant_detail + ")"));
   if (p.error)
@@ -146,11 +148,14 @@ std::string tier(double epsilon) {
 Section judged(const PrivacyStatement& p) {
   Section section{"Values judged", {}, {}};
   add(section.facts, "Epsilon", tier(p.epsilon) + ", by the tiers of Ponomareva et al. 2023");
-  if (p.smallest_client) {
-    const double product = p.delta * static_cast<double>(*p.smallest_client);
-    add(section.facts, "Delta * smallest client",
-        number(p.delta) + " * " + grouped(*p.smallest_client) + " = " + rounded(product, 4) +
-            (product < 1.0 ? "; below 1, as it must be" : "; TOO LARGE, it must be below 1"));
+  if (p.largest_client) {
+    const double product = p.delta * static_cast<double>(*p.largest_client);
+    add(section.facts, "Delta * largest client",
+        number(p.delta) + " * " + grouped(*p.largest_client) + " = " + rounded(product, 4) +
+            (is_delta_small(p) ? "; below 1, as it must be" : "; TOO LARGE, it must be below 1"));
+  } else {
+    add(section.facts, "Delta * largest client",
+        "not shown, since numbers of examples are private; it must be below 1");
   }
   add(section.facts, "Membership advantage",
       "at most " + percent(membership_advantage(p.epsilon, p.delta), 1) + " for any attacker");
@@ -170,11 +175,8 @@ Section environment(const RunRecord& record) {
 }
 
 std::string data_in_words(const RunRecord& record) {
-  const bool sizes_are_private =
-      std::any_of(record.privacy.begin(), record.privacy.end(),
-                  [](const PrivacyStatement& p) { return p.relation == "add_remove"; });
   return setting(record, "/dataset/name") + ": " +
-         (sizes_are_private ? "a private number of" : grouped(record.train_examples)) +
+         (record.train_examples ? grouped(*record.train_examples) : "a private number of") +
          " training and " + grouped(record.test_examples) + " test examples";
 }
 

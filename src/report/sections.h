@@ -20,6 +20,8 @@ std::vector<Section> sections(const RunRecord& record);
 
 // A proven (epsilon, delta) stands behind the statement.
 bool holds(const PrivacyStatement& statement);
+// False where delta is known to be 1 / n or more for some client's n examples.
+bool is_delta_small(const PrivacyStatement& statement);
 std::string claim(const PrivacyStatement& statement);
 // The adversary in words: "anyone who sees ...".
 std::string who_sees(const PrivacyStatement& statement);

@@ -154,7 +154,9 @@ void DpOptimizer::pay_for_step() {
 void DpOptimizer::step() {
   pay_for_step();
   begin_step();
-  RandomStream stream(owner_.key, {Purpose::noise, owner_.client, owner_.round, steps_});
+  // Two optimizers that share key and ledger take turns in its lines, never in a stream.
+  const int64_t position = ledger_ != nullptr ? ledger_->head().lines : steps_;
+  RandomStream stream(owner_.key, {Purpose::noise, owner_.client, owner_.round, position});
   torch::NoGradGuard no_grad;
   release_->finish(stream);
   inner_.step();

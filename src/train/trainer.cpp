@@ -47,6 +47,13 @@ void plain_step(Model& model, torch::optim::Optimizer& optimizer, const Examples
   metrics.loss_sum += loss.item<double>() * static_cast<double>(rows(batch));
 }
 
+// Shuffled and fixed batches are accounted for by the number of examples that the plan names.
+void refuse_other_data(const DpSgdPlan& plan, int64_t examples) {
+  if (plan.sampling == SamplingKind::poisson || plan.examples == examples) return;
+  throw Error("the plan accounts for " + std::to_string(plan.examples) + " examples with " +
+              to_string(plan.sampling) + " sampling, and the data holds another number");
+}
+
 template <class Step>
 LocalMetrics for_each_batch(BatchSampler& sampler, int64_t steps, Step step) {
   LocalMetrics metrics;
@@ -92,6 +99,7 @@ LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
 
 LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan& plan,
                              const ExampleLevel& privacy, const StreamOwner& owner) {
+  refuse_other_data(privacy.plan, data.size());
   model.train();
   const auto optimizer =
       make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor);

@@ -139,7 +139,7 @@ TEST(Run, CheckPredictsWhatTheRunSpends) {
   ASSERT_EQ(check.code, 0) << check.err;
   const double epsilon = record_of(folder, "a")["privacy"][0]["epsilon"].get<double>();
   char digits[16];
-  std::snprintf(digits, sizeof digits, "%.4f", epsilon);
+  std::snprintf(digits, sizeof digits, "%.4f", std::ceil(epsilon * 1e4) / 1e4);
   EXPECT_THAT(check.out, HasSubstr(digits));
   EXPECT_THAT(check.out, HasSubstr("7850 trainable parameters"));
 }
@@ -172,6 +172,45 @@ TEST(Run, PrivateMetricsStayOutOfEveryPublicFile) {
   struct stat status {};
   ASSERT_EQ(::stat((folder / "b/private.csv").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+// A hash of the data that anyone can compute would tell which data it was.
+TEST(Run, LedgerNamesItsConfigurationUnderTheSecretKey) {
+  const Folder folder("config");
+  const auto config = [&](const std::string& out, const std::string& more) {
+    EXPECT_EQ(run_into(folder, kPrivate, out, "--set /rounds=1 " + more).code, 0);
+    return PrivacyLedger::read(folder / (out + "/ledger.jsonl")).lines().at(0).config;
+  };
+  EXPECT_NE(config("a", ""), config("b", ""));
+  EXPECT_EQ(config("c", "--set /privacy/insecure_seed=1"),
+            config("d", "--set /privacy/insecure_seed=1"));
+}
+
+TEST(Run, UnderAddRemoveNoFileAndNoScreenTellsTheNumberOfExamples) {
+  const Folder folder("sizes");
+  const std::string more =
+      "--set /privacy/relation=add_remove --set /local/sample_rate=0.1 --set /local/batch_size=10 "
+      "--set /local/steps=5 --set /strategy/weights=uniform --set /dataset/train_limit=397";
+  const auto outcome = run_into(folder, kPrivate, "a", more);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("a private number of examples"));
+  Json record = record_of(folder, "a");
+  EXPECT_TRUE(record["train_examples"].is_null());
+  for (const auto& client : record["clients"]) EXPECT_TRUE(client["examples"].is_null());
+  EXPECT_TRUE(record["privacy"][0]["largest_client"].is_null());
+  const auto check = testing::starling("check '" + (folder / "experiment.json") + "' " + more);
+  EXPECT_THAT(check.out, Not(HasSubstr("397")));
+  EXPECT_THAT(check.out, HasSubstr("private training"));
+}
+
+TEST(Run, WarnsOfATooLargeDeltaOnTheScreenInTheLogAndInTheReport) {
+  const Folder folder("delta");
+  const auto outcome = run_into(folder, kPrivate, "a", "--set /privacy/delta=0.02 --set /rounds=1");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("NOT below 1 / n"));
+  EXPECT_THAT(outcome.out, HasSubstr("DELTA IS TOO LARGE"));
+  EXPECT_THAT(file_text(folder / "a/log.txt"), HasSubstr("NOT below 1 / n"));
+  EXPECT_THAT(file_text(folder / "a/report.html"), HasSubstr("DELTA IS TOO LARGE"));
 }
 
 TEST(Run, EvaluatesEachClientWhenAskedAndPrivatelyUnderPrivacy) {

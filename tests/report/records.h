@@ -67,7 +67,7 @@ inline PrivacyStatement statement() {
   p.clipping = "flat";
   p.noise = "fast";
   p.sampling = "poisson";
-  p.smallest_client = 1000;
+  p.largest_client = 1000;
   p.ledger_lines = 100;
   p.ledger_head = "9c5610a5d3b7e0ff0e1b6a4d6f2c8e7d9c5610a5d3b7e0ff0e1b6a4d6f2c8e7d";
   return p;

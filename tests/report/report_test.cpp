@@ -200,7 +200,8 @@ TEST(Page, DrawsAccuracyLossAndEpsilon) {
 TEST(Page, HidesPrivateNumbersOfExamples) {
   RunRecord record = private_record();
   record.privacy[0].relation = "add_remove";
-  record.privacy[0].smallest_client.reset();
+  record.privacy[0].largest_client.reset();
+  record.train_examples.reset();
   for (auto& client : record.clients) client.examples.reset();
   EXPECT_THAT(report_html(record), HasSubstr("<td>private</td>"));
   EXPECT_THAT(report_html(record), Not(HasSubstr("<td>1,000</td>")));

@@ -31,8 +31,9 @@ struct FederationPlan {
   // experiment's rounds where every client has reached max_participations.
   std::vector<std::vector<int64_t>> schedule;
   std::vector<ClientPlan> clients;
-  double delta = 0.0;    // at example level; 0 without privacy
-  double epsilon = 0.0;  // the largest client's, since their data is disjoint
+  double delta = 0.0;                  // at example level; 0 without privacy
+  double epsilon = 0.0;                // the largest client's, since their data is disjoint
+  std::optional<std::string> warning;  // delta is not below 1 / n for some client's n examples
 };
 
 // `sizes`: examples of each client. `source` opens error messages.

@@ -59,7 +59,7 @@ struct PrivacyStatement {
   std::string clipping;
   std::string noise;
   std::string sampling;
-  std::optional<int64_t> smallest_client;  // examples; absent where private
+  std::optional<int64_t> largest_client;  // examples; absent where private
   int64_t ledger_lines = 0;
   std::string ledger_head;  // hash of the ledger's last line
   bool reveal_private_metrics = false;
@@ -74,8 +74,8 @@ struct RunRecord {
   std::string started;              // UTC, ISO 8601
   double seconds = 0.0;
   int64_t resumes = 0;
-  int64_t parameters = 0;  // trainable, of the model
-  int64_t train_examples = 0;
+  int64_t parameters = 0;                 // trainable, of the model
+  std::optional<int64_t> train_examples;  // of all clients; absent where private (add_remove)
   int64_t test_examples = 0;
   int64_t rounds_planned = 0;
   Json experiment;  // as resolved
