@@ -18,6 +18,23 @@ void change_paths(Experiment& experiment, Change change) {
   if (is_description(experiment.dataset.name)) change(experiment.dataset.name);
 }
 
+// batch_norm1d and batch_norm2d become group_norm with its default groups, at any depth.
+void replace_batch_norm(Json& layers) {
+  if (!layers.is_array()) return;
+  for (Json& layer : layers) {
+    if (!layer.is_object()) continue;
+    for (const char* list : {"layers", "shortcut"})
+      if (layer.contains(list)) replace_batch_norm(layer[list]);
+    const auto kind = layer.find("kind");
+    if (kind == layer.end() || (*kind != "batch_norm1d" && *kind != "batch_norm2d")) continue;
+    Json group = Json::object({{"kind", "group_norm"}});
+    if (layer.contains("num_features")) group["num_channels"] = layer["num_features"];
+    for (const char* kept : {"name", "eps", "affine"})
+      if (layer.contains(kept)) group[kept] = layer[kept];
+    layer = std::move(group);
+  }
+}
+
 }  // namespace
 
 Experiment load_experiment(const std::string& path, const std::vector<std::string>& overrides) {
@@ -31,20 +48,22 @@ Experiment load_experiment(const std::string& path, const std::vector<std::strin
 }
 
 ModelDescription describe_model(const ModelSpec& model, const std::string& experiment_source) {
-  if (model.file.empty())
-    return {Json::object({{"layers", model.layers}}), experiment_source, "/model"};
-  return {read_json(model.file), model.file, ""};
+  ModelDescription description{Json::object({{"layers", model.layers}}), experiment_source,
+                               "/model"};
+  if (!model.file.empty()) description = {read_json(model.file), model.file, ""};
+  if (model.replace_batch_norm && description.json.is_object() &&
+      description.json.contains("layers"))
+    replace_batch_norm(description.json["layers"]);
+  return description;
 }
 
 Experiment self_contained(const Experiment& experiment) {
   Experiment result = experiment;
-  if (!result.model.file.empty()) {
-    const auto description = describe_model(result.model, "");
-    JsonObject model(description.json, description.source);
-    model.objects("layers");
-    result.model.layers = model.raw("layers");
-    result.model.file.clear();
-  }
+  const auto description = describe_model(result.model, "");
+  JsonObject model(description.json, description.source);
+  model.objects("layers");
+  result.model.layers = model.raw("layers");
+  result.model.file.clear();
   change_paths(result, [](std::string& file) {
     file = std::filesystem::absolute(file).lexically_normal().string();
   });

@@ -88,6 +88,7 @@ ModelSpec parse_model(JsonObject object) {
   for (size_t i = 0; i < model.freeze.size(); ++i)
     if (model.freeze[i].empty())
       object.fail("freeze", "holds an empty name at " + std::to_string(i));
+  model.replace_batch_norm = object.boolean("replace_batch_norm", false);
   object.finish();
   return model;
 }

@@ -122,6 +122,8 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
       simulation_(federation_.factory, make_clients(federation_.clients), workers_,
                   experiment.compute.threads_per_client) {
   if (privacy_ == nullptr) return;
+  for (const auto& operation : probe_model(federation_, options.source).without_rule)
+    log::info("no rule of its own, hence slower, though exact: " + operation);
   accountant_ = make_accountant(privacy_->accountant);
   spent_.emplace(federation_.plan, *accountant_);
   ledger_ = PrivacyLedger::open(folder_.path("ledger.jsonl"));

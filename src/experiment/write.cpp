@@ -141,6 +141,7 @@ Json write(const ModelSpec& m) {
   }
   json["initial"] = optional(m.initial);
   json["freeze"] = m.freeze;
+  json["replace_batch_norm"] = m.replace_batch_norm;
   return json;
 }
 

@@ -1,5 +1,7 @@
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "nn/layer.h"
 
 namespace starling {
@@ -9,10 +11,18 @@ namespace nn = torch::nn;
 
 constexpr double kEps = 1e-5;
 
+// The largest number of groups up to 32 (Wu and He 2018) that divides the channels.
+int64_t default_groups(int64_t channels) {
+  int64_t groups = std::min<int64_t>(32, channels);
+  while (channels % groups != 0) --groups;
+  return groups;
+}
+
 Layer group_norm(const LayerSite& site) {
   auto& options = site.options;
-  nn::GroupNormOptions settings(options.integer("num_groups", 1, kLargestSize),
-                                site.size_or("num_channels", 1));
+  const int64_t channels = site.size_or("num_channels", 1);
+  nn::GroupNormOptions settings(
+      options.integer("num_groups", 1, kLargestSize, default_groups(channels)), channels);
   settings.eps(options.number("eps", kPositive, kEps)).affine(options.boolean("affine", true));
   return layer_of(nn::GroupNorm(settings));
 }

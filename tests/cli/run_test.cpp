@@ -284,13 +284,13 @@ TEST(Run, RefusesWrongInputWithOneLineAndExitCodeTwo) {
       {"--set /model/file=absent.json --set /model/layers=null", "absent.json"},
       {"--set /dataset/name=mnits", "mnist"},
       {"--set /partition/clients=0", "/partition/clients"},
-      {"--set '/partition={\"kind\": \"shards\", \"clients\": 500}'",
-       ".json: /partition/"},
+      {"--set '/partition={\"kind\": \"shards\", \"clients\": 500}'", ".json: /partition/"},
       {R"(--set '/model/layers=[{"kind": "linera", "out_features": 10}]')", "linear"},
       {R"(--set '/model/layers=[{"kind": "conv2d", "out_channels": 4, "kernel_size": 3, "in_channels": 7}]')",
        "layers/0"},
       {R"(--set '/model/layers=[{"kind": "conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "batch_norm2d"}, {"kind": "flatten"}, {"kind": "linear", "out_features": 10}]')",
        "group_norm"},
+      {"--set /model/replace_batch_norm=1", "/model/replace_batch_norm"},
       {"--set /model/freeze='[\"9\"]'", "/model/freeze"},
       {"--frobnicate", "frobnicate"},
   };
@@ -301,6 +301,27 @@ TEST(Run, RefusesWrongInputWithOneLineAndExitCodeTwo) {
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
     EXPECT_FALSE(fs::exists(folder / "never")) << more;
   }
+}
+
+TEST(Check, ProbesTheModelWhenAsked) {
+  const Folder folder("probe");
+  const auto file = folder.write("experiment.json", kPrivate);
+  const auto outcome = testing::starling("check --probe '" + file + "'");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("no example touches another"));
+}
+
+TEST(Run, ReplacesBatchNormWhenAsked) {
+  const Folder folder("replace");
+  const std::string layers =
+      R"(--set '/model/layers=[{"kind": "conv2d", "out_channels": 6, "kernel_size": 5},
+                               {"kind": "batch_norm2d", "momentum": 0.2}, {"kind": "flatten"},
+                               {"kind": "linear", "out_features": 10}]' )";
+  const auto outcome = run_into(folder, kPrivate, "a",
+                                layers + "--set /model/replace_batch_norm=true --set /rounds=1");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(file_text(folder / "a/experiment.json"), HasSubstr("group_norm"));
+  EXPECT_THAT(file_text(folder / "a/model.safetensors"), Not(HasSubstr("running_mean")));
 }
 
 TEST(Run, RefusesAFolderThatHoldsFiles) {

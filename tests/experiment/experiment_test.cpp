@@ -27,7 +27,7 @@ TEST(Experiment, DefaultsAreTheDocumentedOnes) {
     "name": "t", "description": "", "seed": 1,
     "dataset": {"name": "digits", "train_limit": null, "test_limit": null, "mean": null, "std": null},
     "partition": {"kind": "iid", "clients": 10},
-    "model": {"file": "../models/linear.json", "initial": null, "freeze": []},
+    "model": {"file": "../models/linear.json", "initial": null, "freeze": [], "replace_batch_norm": false},
     "rounds": 10,
     "participation": {"kind": "fraction", "fraction": 1.0, "max_participations": null},
     "local": {

@@ -36,6 +36,7 @@ struct ModelSpec {
   Json layers;                         // null, or the array of layers
   std::optional<std::string> initial;  // safetensors to start from
   std::vector<std::string> freeze;     // names of parameters or of the modules that hold them
+  bool replace_batch_norm = false;     // by group normalisation, which mixes no examples
   bool operator==(const ModelSpec&) const = default;
 };
 
