@@ -43,7 +43,8 @@ struct Remembering : Model {
 };
 
 TEST(Client, RefusesToUploadABufferThatPrivateTrainingChanged) {
-  Remembering model;
+  const auto made = std::make_shared<Remembering>();
+  Remembering& model = *made;
   const Client client(0, examples());
   const auto global = state_of(model);
   EXPECT_NO_THROW(client.train(model, global, task_of(RandomKey::from_seed(1), 0, 0, false)));
