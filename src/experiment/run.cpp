@@ -99,6 +99,15 @@ class Run {
   Clock::time_point start_ = Clock::now();
 };
 
+// A model that no private run can train is refused before anything is written.
+Federation probed(const Experiment& experiment, const RunOptions& options) {
+  Federation federation = set_up(experiment, options);
+  if (std::holds_alternative<NoPrivacy>(experiment.privacy)) return federation;
+  for (const auto& operation : probe_model(federation, options.source).without_rule)
+    log::info("no rule of its own, hence slower, though exact: " + operation);
+  return federation;
+}
+
 RunRecord identified(const Experiment& experiment, const std::string& config) {
   RunRecord record;
   record.name = experiment.name;
@@ -110,7 +119,7 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
     : experiment_(experiment),
       options_(options),
       privacy_(std::get_if<ExamplePrivacy>(&experiment.privacy)),
-      federation_(set_up(experiment, options)),
+      federation_(probed(experiment, options)),
       workers_(workers_for(options, federation_)),
       resolved_(to_json(self_contained(experiment))),
       config_(experiment::config_hash(resolved_, federation_.data_hash,
@@ -122,8 +131,6 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
       simulation_(federation_.factory, make_clients(federation_.clients), workers_,
                   experiment.compute.threads_per_client) {
   if (privacy_ == nullptr) return;
-  for (const auto& operation : probe_model(federation_, options.source).without_rule)
-    log::info("no rule of its own, hence slower, though exact: " + operation);
   accountant_ = make_accountant(privacy_->accountant);
   spent_.emplace(federation_.plan, *accountant_);
   ledger_ = PrivacyLedger::open(folder_.path("ledger.jsonl"));
