@@ -320,14 +320,16 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_Lstm) {
 // The native layer of the CPU, which exists in single precision only.
 template <class Recurrent>
 void expect_native(Recurrent layer, int64_t length, int64_t width, bool last_only) {
+  const bool batch_first = layer->options.batch_first();
   Subject subject;
   subject.parameters = parameters_of(layer);
   subject.inputs = [=](int64_t batch) { return torch::randn({batch, length, width}); };
   subject.losses = [=](const torch::Tensor& inputs) mutable {
-    const auto [output, state] = layer->forward(inputs.transpose(0, 1));
-    const auto used = last_only ? output.slice(0, -1) : output;
+    const auto [values, state] = layer->forward(batch_first ? inputs : inputs.transpose(0, 1));
+    const auto output = batch_first ? values : values.transpose(0, 1);
+    const auto used = last_only ? output.slice(1, -1) : output;
     const auto& cell = std::get<1>(state);
-    return loss_of(used.transpose(0, 1)) + (last_only ? 0 : 1) * cell.transpose(0, 1).sum({1, 2});
+    return loss_of(used) + (last_only ? 0 : 1) * cell.transpose(0, 1).sum({1, 2});
   };
   PerExampleGradients engine(subject.parameters);
   engine.backward(subject.losses(subject.inputs(3)), Clipping());
@@ -338,6 +340,7 @@ void expect_native(Recurrent layer, int64_t length, int64_t width, bool last_onl
 TEST_F(PerExampleLayers, MatchesOneExampleAtATime_NativeLstm) {
   expect_native(nn::LSTM(nn::LSTMOptions(3, 8)), 5, 3, false);
   expect_native(nn::LSTM(nn::LSTMOptions(3, 11)), 4, 3, true);
+  expect_native(nn::LSTM(nn::LSTMOptions(3, 8).batch_first(true)), 3, 3, true);
   expect_native(nn::LSTM(nn::LSTMOptions(3, 5).bias(false)), 4, 3, false);
   expect_native(nn::LSTM(nn::LSTMOptions(3, 5).num_layers(2).bidirectional(true)), 4, 3, false);
 }

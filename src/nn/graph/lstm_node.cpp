@@ -27,11 +27,10 @@ torch::Tensor state(const torch::autograd::SavedVariable& saved, int64_t batch, 
   return saved.unpack().detach().reshape({batch, hidden}).contiguous();
 }
 
-// The node's num_layers and bidirectional are the module's; each node is one layer, one direction.
+// num_layers, bidirectional and batch_first are the module's; each node is one layer in one
+// direction and time-major.
 bool covers(const MkldnnRnnLayerBackward0& node) {
-  if (node.batch_first || !node.train || !node.batch_sizes.empty() || node.num_outputs() != 7) {
-    return false;
-  }
+  if (!node.train || !node.batch_sizes.empty() || node.num_outputs() != 7) return false;
   const auto weight = node.weight0_.unpack(), input = node.input_.unpack();
   return weight.defined() && weight.dim() == 2 && weight.size(0) == 4 * node.hidden_size &&
          input.scalar_type() == torch::kFloat32 && input.dim() == 3 && input.numel() > 0;
