@@ -19,7 +19,11 @@ constexpr double kLogCut = 17.0;
 // better tilt.
 constexpr double kTightEnough = 1e-3;
 
-constexpr int kMostPasses = 4;
+// Rounding errors above this share of delta are worth a transform of hits alone.
+const double kLogRounding = std::log(1e-4);
+constexpr int kMostPasses = 6;
+// Releases among which hits are looked for.
+constexpr size_t kMostSplit = 16;
 // A positive delta below this is reported as this: tilted sums lose their digits far below it.
 const double kLogSmallestDelta = std::log(1e-50);
 
@@ -95,7 +99,9 @@ std::unique_ptr<DeltaCurve> make_curve(const Side& side, double theta, double ep
     const double tilt = choose_theta(side, theta, epsilon, log_delta, scaled);
     return CurveTarget{tilt, std::max(0.0, epsilon - reach / tilt), log_delta, fineness};
   };
-  if (auto contour = make_contour(side, target(true))) return contour;
+  if (!side.hits) {
+    if (auto contour = make_contour(side, target(true))) return contour;
+  }
   return make_lattice(side, target(false));
 }
 
@@ -136,8 +142,16 @@ double solve_epsilon(const DeltaCurve& curve, double log_delta, double low, doub
 // delta.
 double certify_epsilon(const DeltaCurve& curve, double log_delta, double epsilon) {
   double gap = 1e-11 * (1.0 + epsilon);
-  while (gap < epsilon && !(curve.log_lower(epsilon - gap) > log_delta)) gap *= 2.0;
-  return std::min(gap, epsilon);
+  const auto proven = [&](double x) { return curve.log_lower(epsilon - x) > log_delta; };
+  while (gap < epsilon && !proven(gap)) gap *= 2.0;
+  if (gap < kTightEnough * epsilon) return gap;
+  gap = std::min(gap, epsilon);
+  double unproven = 0.5 * gap;
+  for (int i = 0; i < 4; ++i) {
+    const double middle = 0.5 * (unproven + gap);
+    (proven(middle) ? gap : unproven) = middle;
+  }
+  return gap;
 }
 
 Answer curve_epsilon(const DeltaCurve& curve, double log_delta, double low, double high) {
@@ -159,6 +173,23 @@ Answer one_release_log_delta(const Term& term, Direction direction, double epsil
   return {upper, upper - curve->log_lower(epsilon), curve->method()};
 }
 
+// The curve's upper bound is at most log_delta there, and it is at least `epsilon` and little more;
+// infinity if there is no such place.
+double safe_epsilon(const DeltaCurve& curve, double log_delta, double epsilon) {
+  const double step = 0.1 * kTightEnough * std::max(2.0, epsilon);
+  for (double beyond : {0.0, 1.0, 10.0, 100.0}) {
+    const double trial = epsilon + beyond * step;
+    if (curve.log_upper(trial) <= log_delta) return trial;
+  }
+  return kInf;
+}
+
+void split_hits(Side& side, double epsilon, double log_delta) {
+  for (double log_share : {-kLogCut, -10.0, -6.0}) {
+    if (side.split_hits(epsilon, log_delta + log_share)) return;
+  }
+}
+
 Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double log_delta,
                     double at_least) {
   if (one_release(terms)) return one_release_epsilon(terms[0], direction, log_delta);
@@ -170,17 +201,24 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
   if (bound <= at_least) return {0.0, 0.0, ""};
   Answer best{bound, kInf, "bound (Chernoff)"};
   double theta = chernoff.theta, epsilon = bound, reach = 10.0, fineness = 1.0;
-  for (int pass = 0; pass < kMostPasses && fineness < 100.0; ++pass) {
+  const bool few = side.releases.size() <= kMostSplit;
+  for (int pass = 0; pass < kMostPasses && fineness < 1000.0; ++pass) {
     const auto curve = make_curve(side, theta, epsilon, log_delta, reach, fineness);
-    if (curve && curve->log_upper(best.value) <= log_delta) {
+    const double high = curve ? safe_epsilon(*curve, log_delta, best.value) : kInf;
+    if (high < kInf) {
       Answer answer =
-          curve_epsilon(*curve, log_delta, std::max(0.0, epsilon - reach / theta), best.value);
+          curve_epsilon(*curve, log_delta, std::max(0.0, epsilon - reach / theta), high);
+      // Every pass encloses the exact value.
+      const double proven = std::max(best.value - best.error, answer.value - answer.error);
       if (answer.value <= best.value) best = answer;
+      best.error = best.value - proven;
     }
     if (best.error <= kTightEnough * std::max(2.0, best.value)) break;
     // A curve reaches so far only; one whose end was reached is followed by another.
     const bool far = epsilon - best.value > 0.3 * reach / theta;
-    fineness *= far ? 1.0 : 8.0;
+    const bool rounds = curve && curve->log_rounding(best.value) > log_delta + kLogRounding;
+    if (few && (rounds || side.hits)) split_hits(side, 0.95 * best.value, log_delta);
+    if (!far && !rounds) fineness *= 8.0;
     reach = far ? 10.0 : 2.0;
     epsilon = best.value;
     theta = chernoff_log_delta(side, epsilon).theta;

@@ -51,6 +51,10 @@ class Contour : public DeltaCurve {
     return log_value + std::log1p(-std::exp(log_aliases - log_value));
   }
 
+  double log_rounding(double epsilon) const override {
+    return scale(epsilon) + std::log(error(epsilon));
+  }
+
   std::string method() const override {
     return "contour integral, " + std::to_string(phase_.size()) + " points";
   }

@@ -1,6 +1,7 @@
 #pragma once
 // delta as a function of epsilon for one direction, enclosed from both sides.
 
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,8 @@ class DeltaCurve {
   virtual double log_upper(double epsilon) const = 0;
   // At most log delta(epsilon); -infinity where nothing is known.
   virtual double log_lower(double epsilon) const = 0;
+  // The part of log_upper that is due to rounding errors.
+  virtual double log_rounding(double) const { return -std::numeric_limits<double>::infinity(); }
   virtual std::string method() const = 0;
 };
 

@@ -17,7 +17,8 @@ const double kLogShare = std::log(1e-6);  // of delta, for what wraps around
 constexpr size_t kSmallest = size_t{1} << 12;
 constexpr size_t kLargest = size_t{1} << 20;
 constexpr size_t kMostCells = size_t{1} << 22;  // over all releases
-// log of the chance, under the tilted law, that rounding moves the sum further than certified.
+// log of the chance, among the tilted outcomes that are transformed, that rounding moves the sum
+// further than certified.
 constexpr double kCertainty = 30.0;
 constexpr double kRounding = 2.3e-16;
 
@@ -26,37 +27,55 @@ Complex log1p(Complex z) {
   return {0.5 * std::log1p(std::max(square, -1.0 + 1e-30)), std::atan2(z.imag(), 1.0 + z.real())};
 }
 
-// What rounding adds to the sum, S, given the exact losses: independent two-point variables of
-// range `step` whose variances add up to at most `variance` but for a chance e^-kCertainty under
-// the tilted law (Bernstein), and whose mean is at most half of that, since E[e^-S] = 1.
-struct Rounding {
-  double step;
-  double variance;
+Complex expm1(Complex z) {
+  const double half = std::sin(0.5 * z.imag());
+  const double growth = std::exp(z.real());
+  return {std::expm1(z.real()) - 2.0 * growth * half * half, growth * std::sin(z.imag())};
+}
 
-  Rounding(double step, double mean_variance, double count) : step(step) {
+// What rounding adds to the sum, S, given the exact losses: independent two-point variables of
+// range `step` whose variances add up to at most `variance` but for a chance e^-certainty under
+// the tilted law (Bernstein), and whose mean is at most half of that, since E[e^-S] = 1.
+//
+// At a loss y away from epsilon, rounding raises the hinge by at most psi(y) = E[(S - |y|)_+], up
+// to a factor e^|S|. With z = |y| / deviation, psi / deviation is at most (sqrt(1 + z^2) - z) / 2,
+// and at most the integral of Bernstein's bound, e^(-x^2 / (2 + 2x/9)), from z on. weight() is a
+// function of the ROUNDED loss with E[weight(y + S)] >= psi(y): 1 / (1 + u)^4 is convex, so that
+// its mean is at least g^4 (1 - g / 3), g = 1 / (1 + z^2 / 12), which is above both bounds of psi.
+struct Rounding {
+  double deviation;
+
+  Rounding(double step, double mean_variance, double count, double certainty) {
     const double largest = 0.25 * step * step;
-    variance = std::min(count * largest, mean_variance +
-                                             std::sqrt(2.0 * kCertainty * mean_variance * largest) +
-                                             kCertainty * largest);
+    const double variance = std::min(
+        count * largest,
+        mean_variance + std::sqrt(2.0 * certainty * mean_variance * largest) + certainty * largest);
+    deviation = std::sqrt(variance + 9.0 * step * step);
   }
-  // P(|S| > x), Bernstein again.
-  double beyond(double x) const {
-    const double away = std::max(0.0, x - 0.5 * variance);
-    return std::min(1.0, 2.0 * std::exp(-away * away / (2.0 * (variance + step * away / 3.0))));
+  double weight(double y) const {
+    const double z = y / deviation;
+    const double g = 1.0 / (1.0 + z * z / 12.0);
+    return 0.75 * deviation * g * g * g * g * std::exp(std::abs(y) + 2.0 * deviation);
   }
-  double deviation() const { return std::sqrt(variance) + step / 3.0; }
+  // Where psi is below e^-54.
+  double reach() const { return 24.0 * deviation; }
 };
 
 // delta'(epsilon) of the sum of rounded losses. Rounding keeps the masses of both P and Q, so each
 // rounded pair dominates the exact one (Doroshenko et al. 2022) and delta' >= delta.
 class Lattice : public DeltaCurve {
  public:
-  Lattice(double theta, double step, double log_cut, size_t size, double start)
+  Lattice(const Side& side, double theta, double step, size_t size, double start)
       : theta_(theta),
         step_(step),
         start_(start),
-        log_cut_(log_cut),
+        log_cut_(side.log_infinite),
+        hits_(side.hits),
+        log_rest_(side.log_rest),
+        rest_theta_(side.rest_theta),
         log_spectrum_(size / 2 + 1),
+        hit_rounding_(side.hits ? size / 2 + 1 : 0),
+        log_hit_spectrum_(side.hits ? size / 2 + 1 : 0),
         size_(size) {}
 
   // False where the law spans too many cells.
@@ -72,6 +91,7 @@ class Lattice : public DeltaCurve {
     for (size_t j = 0; j < spectrum.size(); ++j) {
       log_spectrum_[j] += count * log1p(spectrum[j] / total);
     }
+    if (hits_ && !law.rare.empty()) add_hits(law.rare, spectrum, total, count);
     rounding_ += count * std::min(1.0, 2.0 * moved / total);
     cumulant_ += count * (law.cumulant + std::log(total));
     offset_ += count * loss.anchor();
@@ -83,19 +103,24 @@ class Lattice : public DeltaCurve {
 
   void finish(const Period& period) {
     std::vector<Complex> spectrum(log_spectrum_.size());
-    double mean_size = 0.0;
+    double error = 0.0;
     for (size_t j = 0; j < spectrum.size(); ++j) {
-      spectrum[j] = std::exp(log_spectrum_[j]);
-      mean_size += std::abs(spectrum[j]) / static_cast<double>(spectrum.size());
+      const Complex rest = std::exp(log_spectrum_[j]);
+      const Complex hits = hits_ ? expm1(log_hit_spectrum_[j]) : 1.0;
+      spectrum[j] = rest * hits;
+      error += (2.0 + rounding_) * std::abs(spectrum[j]);
+      if (hits_) error += hit_rounding_[j] * std::abs(rest) * (1.0 + std::abs(hits));
     }
-    spectrum.front() = 1.0;
+    spectrum.front() = spectrum.front().real();
     spectrum.back() = spectrum.back().real();
+    total_ = spectrum.front().real();
     mass_ = inverse_real_fft(spectrum);
     const double levels = std::log2(static_cast<double>(size_));
-    mass_error_ = kRounding * levels * (2.0 + rounding_) * mean_size;
+    mass_error_ = kRounding * levels * error / static_cast<double>(spectrum.size());
     period_ = period;
     period_.length = static_cast<double>(size_) * step_;
     log_spectrum_.clear();
+    log_hit_spectrum_.clear();
   }
 
   double log_upper(double epsilon) const override {
@@ -104,12 +129,14 @@ class Lattice : public DeltaCurve {
     const double log_lost =
         period_.second_cumulant + 0.5 - period_.second_theta * (start_ + period_.length);
     const double log_rest = log_add_exp(log_lost, log_infinite());
-    return std::min(0.0, log_add_exp(log_sum, log_rest));
+    const double log_no_hit = log_rest_ - rest_theta_ * epsilon;
+    return std::min(0.0, log_add_exp(log_add_exp(log_sum, log_rest), log_no_hit));
   }
 
   double log_lower(double epsilon) const override {
     if (epsilon < start_) return -kInf;
-    const double value = sum(epsilon) - error() - excess(epsilon) - 4.0 * std::exp(-kCertainty);
+    const double value =
+        sum(epsilon) - error() - excess(epsilon) - 4.0 * std::exp(-kCertainty) * total_;
     if (!(value > 0.0)) return -kInf;
     const double log_value = cumulant_ - theta_ * epsilon + std::log(value);
     const double log_rest = log_add_exp(period_.log_aliases(theta_, epsilon) + 0.5, log_infinite());
@@ -117,14 +144,32 @@ class Lattice : public DeltaCurve {
     return log_value + std::log1p(-std::exp(log_rest - log_value));
   }
 
+  double log_rounding(double epsilon) const override {
+    return cumulant_ - theta_ * epsilon + std::log(error());
+  }
+
   std::string method() const override {
     return "lattice of " + std::to_string(size_) + " losses, rounded up";
   }
 
  private:
+  // The ratio of hits to the rest, of which `spectrum` holds the transform less 1 times `total`.
+  void add_hits(const std::vector<double>& rare, const std::vector<Complex>& spectrum, double total,
+                double count) {
+    double mass = 0.0;
+    for (double part : rare) mass += part;
+    const std::vector<Complex> hits = real_fft(rare);
+    for (size_t j = 0; j < hits.size(); ++j) {
+      const Complex rest = total + spectrum[j];
+      log_hit_spectrum_[j] += count * log1p(hits[j] / rest);
+      hit_rounding_[j] +=
+          count * mass * (2.0 + 2.0 * total / std::abs(rest)) / std::abs(rest + hits[j]);
+    }
+  }
+
   double error() const {
     const double cells = std::min(static_cast<double>(size_), 1.0 + 1.0 / (theta_ * step_));
-    return mass_error_ * cells + 1e-14;
+    return mass_error_ * cells + 1e-14 * total_;
   }
 
   double log_infinite() const { return log_add_exp(log_cut_, std::log(infinite_ + 1e-300)); }
@@ -146,31 +191,19 @@ class Lattice : public DeltaCurve {
     return std::max(0.0, total);
   }
 
-  // Rounding changes (1 - e^(epsilon - L))_+ only where it carries a loss across epsilon, and then
-  // by at most e^x x, x the distance beyond: delta' - delta <= integral of e^x P(|S| > x) P(|L -
-  // epsilon| <= x) dx. Scaled like sum().
+  // delta' - delta <= E[weight(L' - epsilon)], scaled like sum().
   double excess(double epsilon) const {
-    const Rounding rounding(step_, variance_ * std::exp(theta_ * step_), count_);
-    double half = 0.5 * variance_;
-    while (rounding.beyond(half) > 0.5) half += 0.25 * rounding.deviation();
-    const double pace = 0.5 * rounding.deviation();
-    double total = 0.0;
-    for (double x = 0.0; rounding.beyond(x) > 1e-18; x += pace) {
-      const double reach = x + pace;
-      total += pace * std::exp(reach) * rounding.beyond(x) * 2.0 * near(epsilon, reach + half);
-    }
-    return total;
-  }
-
-  // P(|L' - epsilon| <= reach), scaled like sum().
-  double near(double epsilon, double reach) const {
-    const double first = std::ceil((epsilon - reach - offset_) / step_);
-    const double last = std::floor((epsilon + reach - offset_) / step_);
+    const double certainty = kCertainty + std::max(0.0, -std::log(total_));
+    const Rounding rounding(step_, variance_ * std::exp(theta_ * step_), count_, certainty);
+    const double first = std::ceil((epsilon - rounding.reach() - offset_) / step_);
+    const double last = std::floor((epsilon + rounding.reach() - offset_) / step_);
+    if (last - first > static_cast<double>(size_)) return kInf;
     double total = 0.0;
     size_t place = wrap(first);
     for (double i = first; i <= last; ++i) {
       const double away = offset_ + i * step_ - epsilon;
-      total += (std::abs(mass_[place]) + mass_error_) * std::exp(-theta_ * away);
+      total +=
+          (std::abs(mass_[place]) + mass_error_) * std::exp(-theta_ * away) * rounding.weight(away);
       if (++place == size_) place = 0;
     }
     return total;
@@ -184,8 +217,12 @@ class Lattice : public DeltaCurve {
   double theta_, step_, start_, log_cut_;
   double offset_ = 0.0, cumulant_ = 0.0, infinite_ = 0.0, count_ = 0.0;
   double rounding_ = 0.0, mass_error_ = 0.0, variance_ = 0.0;
+  const bool hits_;
+  double log_rest_, rest_theta_, total_ = 1.0;
   Period period_;
   std::vector<Complex> log_spectrum_;
+  std::vector<double> hit_rounding_;
+  std::vector<Complex> log_hit_spectrum_;
   std::vector<double> mass_;
   size_t size_;
 };
@@ -229,7 +266,8 @@ struct Grid {
   size_t size;
 };
 
-Grid choose_grid(const std::vector<Member>& members, const CurveTarget& target, double window) {
+Grid choose_grid(const std::vector<Member>& members, const CurveTarget& target, double window,
+                 double tolerance) {
   size_t limit = kLargest;
   while (limit > 4 * kSmallest && limit * members.size() > kMostCells) limit /= 2;
   const double scale = std::max(2.0, target.epsilon);
@@ -239,7 +277,7 @@ Grid choose_grid(const std::vector<Member>& members, const CurveTarget& target, 
     grid.step = align(members, window / static_cast<double>(grid.size), smallest);
     while (grid.size < limit && static_cast<double>(grid.size) * grid.step < window) grid.size *= 2;
     const double excess = 0.5 * (1.0 + target.theta) * predicted_spread(members, grid.step);
-    const bool tight = excess < std::min(1e-5 * scale, 5e-4 / target.theta);
+    const bool tight = excess < std::min(tolerance * scale, 50.0 * tolerance / target.theta);
     if (tight || grid.size >= limit) break;
     grid.size *= 2;
   }
@@ -267,8 +305,10 @@ std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& ta
   const Period period =
       choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, false);
   const double start = target.epsilon - 2.0 / theta;
-  const Grid grid = choose_grid(members, target, period.length + 16.0 / theta);
-  auto lattice = std::make_unique<Lattice>(theta, grid.step, side.log_infinite, grid.size, start);
+  // Rounding errors of the transform grow with the number of losses that a release reaches.
+  const double tolerance = side.hits ? 1e-4 : 1e-5;
+  const Grid grid = choose_grid(members, target, period.length + 16.0 / theta, tolerance);
+  auto lattice = std::make_unique<Lattice>(side, theta, grid.step, grid.size, start);
   for (const Member& member : members) {
     if (!lattice->add_release(*member.loss, member.count)) return nullptr;
   }

@@ -65,8 +65,54 @@ double log_theta_max(const Side& side) {
 
 // One unit covers the error of cumulant().
 constexpr double kSlack = 1.0;
+// Hits with a larger chance (its logarithm) are not worth a transform of their own.
+constexpr double kRare = -2.0;
+
+// The transform of outcomes with a hit is at most e^K times sum of count E[e^(theta L); hit], since
+// every E[e^(theta L)] >= 1.
+double log_hit_moment(const Side& side, double theta) {
+  double moment = 0.0;
+  for (const Release& release : side.releases) {
+    moment += release.count * release.loss->rare_moment(theta);
+  }
+  return std::log(moment);
+}
+
+double rest_cumulant(const Side& side, double theta) {
+  double total = 0.5 * side.mu_squared * theta * (1.0 + theta);
+  for (const Release& release : side.releases) {
+    const double top = std::min(release.loss->top(), release.loss->rare_from());
+    total += release.count * release.loss->cumulant(theta, top);
+  }
+  return total;
+}
 
 }  // namespace
+
+bool Side::split_hits(double epsilon, double log_mass) {
+  hits = false;
+  log_hits = 0.0;
+  log_rest = -std::numeric_limits<double>::infinity();
+  for (double least = epsilon; least > 1e-3 * epsilon; least *= 0.8) {
+    for (Release& release : releases) release.loss->split(least);
+    log_hits = std::min(0.0, log_hit_moment(*this, 0.0));
+    if (log_hits > kRare) break;
+    const auto log_delta_at = [&](double log_theta) {
+      const double theta = std::exp(log_theta);
+      return rest_cumulant(*this, theta) + log_hinge_factor(theta) - theta * epsilon;
+    };
+    const double log_theta = minimise(log_theta_max(*this), log_delta_at);
+    if (!(log_delta_at(log_theta) <= log_mass)) continue;
+    hits = true;
+    rest_theta = std::exp(log_theta);
+    // cumulant() is good to eight digits.
+    log_rest = log_delta_at(log_theta) + rest_theta * epsilon + 1e-2;
+    return true;
+  }
+  log_hits = 0.0;
+  for (Release& release : releases) release.loss->split(INFINITY);
+  return false;
+}
 
 void Side::cut(double log_mass) {
   log_infinite = log_mass;
@@ -84,7 +130,7 @@ double Side::cumulant(double theta) const {
   for (const Release& release : releases) {
     total += release.count * release.loss->cumulant(theta, release.loss->top());
   }
-  return total;
+  return hits ? total + std::min(0.0, log_hit_moment(*this, theta)) : total;
 }
 
 double Side::cumulant(double theta, double transform_theta) const {
@@ -141,10 +187,11 @@ Chernoff chernoff_log_delta(const Side& side, double epsilon) {
 }
 
 double Period::log_aliases(double theta, double epsilon) const {
-  const double below = -theta * length;
+  const double below = log_mass - theta * length;
   const double fall = (second_theta - theta) * length;
   const double above = second_cumulant - second_theta * epsilon - fall;
-  return log_add_exp(below - std::log(-std::expm1(below)), above - std::log(-std::expm1(-fall)));
+  return log_add_exp(below - std::log(-std::expm1(-theta * length)),
+                     above - std::log(-std::expm1(-fall)));
 }
 
 Period choose_period(const Side& side, double theta, double epsilon, double log_delta,
@@ -159,18 +206,21 @@ Period choose_period(const Side& side, double theta, double epsilon, double log_
     const double length = (cumulant - second * epsilon - allowed) / (second - theta);
     if (!(length < shortest)) continue;
     shortest = length;
-    best = {length, second, cumulant};
+    best = {length, second, cumulant, side.log_hits};
   }
-  best.length = std::max({best.length, -allowed / theta, 1.0 / theta});
+  best.length = std::max({best.length, (side.log_hits - allowed) / theta, 1.0 / theta});
+  best.log_mass = side.log_hits;
   return best;
 }
 
 double choose_theta(const Side& side, double theta, double epsilon, double log_delta, bool scaled) {
+  // Rounding errors of a lattice are relative to all that is transformed, and larger.
+  const double least_share = scaled || side.hits ? -20.0 : -14.0;
   double best = theta, least = std::numeric_limits<double>::infinity();
   for (double factor : {1.0, 0.8, 0.64, 0.5, 0.38, 0.28, 0.2, 0.14, 0.1, 0.07}) {
     const double tilt = factor * theta;
     const double cumulant = scaled ? side.cumulant(tilt, tilt) : side.cumulant(tilt);
-    if (log_delta + tilt * epsilon - cumulant < (scaled ? -20.0 : -14.0)) continue;
+    if (log_delta + tilt * epsilon - cumulant < least_share) continue;
     const double low = std::max(0.0, epsilon - 10.0 / tilt);
     const Period period = choose_period(side, tilt, low, log_delta, -16.0, scaled);
     const double width = scaled ? std::sqrt(side.tilted_variance(tilt)) : 1.0;

@@ -1,6 +1,7 @@
 #pragma once
 // All releases of a ledger in one direction: the sum of independent losses whose tail is wanted.
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -21,11 +22,23 @@ struct Side {
 
   double log_infinite = -1e300;  // logarithm of P's mass that counts as an infinite loss
 
+  // Whether only outcomes with a hit (Loss::rare_from) are transformed. Those without one have
+  // delta(epsilon) <= e^(log_rest - rest_theta epsilon); the others have mass e^log_hits.
+  bool hits = false;
+  double log_hits = 0.0;
+  double log_rest = -std::numeric_limits<double>::infinity();
+  double rest_theta = 0.0;
+
+  // Chooses the largest losses as hits, so that delta(epsilon) of outcomes without any is at most
+  // e^log_mass. Such outcomes may hold nearly all of the mass: a transform of everything would lose
+  // what matters in its rounding errors. False if there is no such choice.
+  bool split_hits(double epsilon, double log_mass);
   // Cuts the rarest largest losses of every release, e^log_mass in all.
   void cut(double log_mass);
   double count() const;
   // K(theta) of the sum and its second derivative, to about eight digits a release; of the law that
   // the transform tilted by `transform_theta` sees, or of the law up to the cut without it.
+  // With hits, of outcomes that have one (an upper bound).
   double cumulant(double theta) const;
   double cumulant(double theta, double transform_theta) const;
   double tilted_variance(double theta) const;
@@ -53,6 +66,7 @@ struct Period {
   double length = 0.0;
   double second_theta = 0.0;
   double second_cumulant = 0.0;
+  double log_mass = 0.0;
 
   // Logarithm of the bound on the sum of aliases at epsilon.
   double log_aliases(double theta, double epsilon) const;

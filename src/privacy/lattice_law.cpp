@@ -8,8 +8,8 @@
 namespace starling {
 namespace {
 
-// Where the tilted density is below e^-kNegligible, the low tail is rounded up to its upper end; the
-// high tail, of less than kTailMass under P, counts as an infinite loss.
+// Where the tilted density is below e^-kNegligible, the low tail is rounded up to its upper end;
+// the high tail, of less than kTailMass under P, counts as an infinite loss.
 constexpr double kNegligible = 60.0;
 constexpr double kTailMass = 0x1p-140;
 constexpr double kMostCells = 0x1p23;
@@ -43,7 +43,7 @@ class Builder {
   void deposit(double index, double mass) {
     const double size = static_cast<double>(size_);
     const double place = index - std::floor(index / size) * size;
-    law_.mass[static_cast<size_t>(place) % size_] += mass;
+    (*target_)[static_cast<size_t>(place) % size_] += mass;
   }
 
   // Splits a point mass in the cell [index, index + 1].
@@ -67,6 +67,7 @@ class Builder {
   double theta_, step_, span_, tilt_up_ = 1.0;
   size_t size_;
   LatticeLaw law_;
+  std::vector<double>* target_ = &law_.mass;
 };
 
 void Builder::add_density() {
@@ -94,6 +95,10 @@ void Builder::add_density() {
   for (double index = first; index < last; ++index) {
     const double to =
         index + 1.0 < last ? std::clamp(loss_.place(at(index + 1.0)), from, high) : high;
+    if (to > loss_.rare_from()) {
+      if (law_.rare.empty()) law_.rare.assign(size_, 0.0);
+      target_ = &law_.rare;
+    }
     if (to > from) add_cell(index, from, to);
     from = to;
   }

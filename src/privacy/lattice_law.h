@@ -12,7 +12,8 @@
 namespace starling {
 
 struct LatticeLaw {
-  std::vector<double> mass;    // tilted, index modulo size; sums to about 1
+  std::vector<double> mass;    // tilted, index modulo size; sums to about 1 with `rare`
+  std::vector<double> rare;    // of hits (Loss::rare_from), empty without any
   double cumulant = 0.0;       // mass is e^(theta l - cumulant) times P's
   double infinite_mass = 0.0;  // P's mass that counts as an infinite loss
   double variance = 0.0;       // mean over the tilted law of the rounding's variance given the loss

@@ -5,6 +5,7 @@
 // K(s) = log E[e^(s L)] is the cumulant generating function; the law tilted by theta has density
 // e^(theta L - K(theta)) with respect to P.
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -49,17 +50,22 @@ class Loss {
   // theta >= 0. `log_count` is the logarithm of how often the release is composed: the relative
   // error stays below e^-30 / count.
   virtual TiltedNodes tilted(double theta, double t_max, double log_count) const = 0;
-  // Rare enormous losses can dominate K(theta) although they hardly matter: from here on, P's mass of
-  // at most e^log_mass above top() counts as an infinite loss and is left out of the law.
+  // Rare enormous losses can dominate K(theta) although they hardly matter: from here on, P's mass
+  // of at most e^log_mass above top() counts as an infinite loss and is left out of the law.
   virtual void cut(double) {}
   // Where the law ends: at the cut, or, for the transform tilted by theta, from there on where the
-  // tilted density is negligible, so that the end does not spoil the quadrature; infinity where there
-  // is no such place near the cut, and K is then taken as infinite.
+  // tilted density is negligible, so that the end does not spoil the quadrature; infinity where
+  // there is no such place near the cut, and K is then taken as infinite.
   virtual double top() const { return high(); }
   virtual double top(double, double) const { return high(); }
   // K(theta) of the law below `top` to about eight digits, quickly: calls share their quadrature.
   virtual double cumulant(double theta, double) const { return tilted(theta, 0.0, 0.0).cumulant; }
   virtual double largest_theta() const { return 1e9; }
+  // Losses above `loss`, if the law has a tail there, are rare hits: y >= rare_from().
+  virtual void split(double) {}
+  virtual double rare_from() const { return std::numeric_limits<double>::infinity(); }
+  // E[e^(theta L)] over hits up to the cut, a little rounded up.
+  virtual double rare_moment(double) const { return 0.0; }
   // Variance of the tilted loss, roughly.
   virtual double variance(double theta, double top) const;
   // Cells of about `width` natural units; empty where nothing is known.

@@ -33,6 +33,11 @@ class PoissonGaussianLoss : public Loss {
   double cumulant(double theta, double top) const override;
   double variance(double theta, double top) const override;
   void cut(double log_mass) override;
+  void split(double loss) override {
+    if (direction_ != Direction::add) split_ = loss < 1e300 ? place(loss) : INFINITY;
+  }
+  double rare_from() const override { return split_; }
+  double rare_moment(double theta) const override;
   double top() const override { return std::min(cut_, high()); }
   double top(double theta, double log_count) const override;
   std::vector<DecayCell> decay_cells(double theta, double cumulant, double width) const override;
@@ -96,6 +101,7 @@ class PoissonGaussianLoss : public Loss {
   double log_tilted(double theta, double y) const { return log_density(y) + theta * loss(y); }
 
   double step(double theta, double t_max, double log_count) const;
+  double grid_step() const { return std::min(0.5 * s_, 0.7 * s2_); }
   double tilted_high(double theta) const {
     if (direction_ == Direction::add) return kTail * s_;
     return (direction_ == Direction::remove ? 1.0 : 2.0) * (1.0 + theta) + kTail * s_;
@@ -112,7 +118,7 @@ class PoissonGaussianLoss : public Loss {
   // A grid that serves every theta.
   std::span<const Point> points(double theta, double top) const;
 
-  double cut_ = INFINITY;
+  double cut_ = INFINITY, split_ = INFINITY;
   mutable std::vector<Point> points_;
 };
 
@@ -141,7 +147,7 @@ double PoissonGaussianLoss::top(double theta, double log_count) const {
 
 std::span<const PoissonGaussianLoss::Point> PoissonGaussianLoss::points(double theta,
                                                                         double top) const {
-  const double h = std::min(0.5 * s_, 0.7 * s2_);
+  const double h = grid_step();
   const double first = std::floor(low() / h);
   const double end = std::min(tilted_high(theta), top);
   const double last = std::min(std::ceil(end / h) + 1.0, first + 4e6);
@@ -166,6 +172,18 @@ double PoissonGaussianLoss::cumulant(double theta, double top) const {
         high < 300.0 ? point.mass * std::expm1(growth) : std::exp(point.log_mass + growth - high);
   }
   return high < 300.0 ? std::log1p(excess) : high + std::log(excess);
+}
+
+// From the point below the split to the point above the cut, with full weights.
+double PoissonGaussianLoss::rare_moment(double theta) const {
+  if (!(split_ < top())) return 0.0;
+  const std::span<const Point> all = points(theta, top());
+  double total = 0.0;
+  for (size_t k = all.size(); k-- > 0;) {
+    total += std::exp(all[k].log_mass + theta * all[k].loss);
+    if (low() + static_cast<double>(k) * grid_step() < split_ - grid_step()) break;
+  }
+  return total;
 }
 
 double PoissonGaussianLoss::variance(double theta, double top) const {
