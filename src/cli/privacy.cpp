@@ -79,6 +79,18 @@ Calibrated calibrated_steps(const PrivacyQuestion& question, const Accountant& a
   return {static_cast<double>(steps), epsilon_by(accountant, of(steps), question.delta)};
 }
 
+Composition at_rate(Composition composition, double rate) {
+  for (Event& event : composition.events) event.sampling = PoissonSampling{rate};
+  return composition;
+}
+
+Calibrated calibrated_rate(const PrivacyQuestion& question, const Accountant& accountant) {
+  const auto of = [&](double rate) { return at_rate(question.composition, rate); };
+  const PrivacyTarget target{question.epsilon, question.delta};
+  const double rate = calibrate_sample_rate(accountant, target, of);
+  return {rate, epsilon_by(accountant, of(rate), question.delta)};
+}
+
 Json calibrated_json(const By<Calibrated>& by, const std::string& key) {
   if (!by.value) return Json{{"refused", by.refusal}};
   Json json = Json::object();
@@ -144,6 +156,16 @@ void answer_steps(const PrivacyQuestion& question) {
   print_calibrated(question, answer, "steps", "steps", sentence + ".\n");
 }
 
+void answer_rate(const PrivacyQuestion& question) {
+  const auto answer = answer_of<Calibrated>(question, [&](const Accountant& accountant) {
+    return calibrated_rate(question, accountant);
+  });
+  const std::string rate = number_text(answer.main.value->value);
+  print_calibrated(question, answer, "sample_rate", "sample rate",
+                   "Sample rate " + rate + " keeps " + target_words(question) +
+                       ": each record joins a step with probability " + rate + ".\n");
+}
+
 void answer_question(const PrivacyQuestion& question) {
   switch (question.asked) {
     case Asked::epsilon:
@@ -152,6 +174,8 @@ void answer_question(const PrivacyQuestion& question) {
       return answer_noise(question);
     case Asked::steps:
       return answer_steps(question);
+    case Asked::rate:
+      return answer_rate(question);
     case Asked::delta:
       return answer_delta(question);
     case Asked::curve:

@@ -41,14 +41,22 @@ const std::vector<Flag> kCommon{
     {"json", "", "the answer as JSON"},
     {"help", "", "this text"}};
 
+bool is_calibration(Asked asked) {
+  return asked == Asked::noise || asked == Asked::steps || asked == Asked::rate;
+}
+
 bool uses_ledger(Asked asked) {
   return asked == Asked::epsilon || asked == Asked::curve || asked == Asked::explain;
 }
 
 // What is asked for cannot be given.
 bool is_answer(Asked asked, const std::string& flag) {
+  static const std::vector<std::string> decide_rate{"sample-rate", "examples", "batch",
+                                                    "epochs",      "sampling", "events"};
   return (asked == Asked::noise && flag == "noise-multiplier") ||
-         (asked == Asked::steps && (flag == "steps" || flag == "epochs"));
+         (asked == Asked::steps && (flag == "steps" || flag == "epochs")) ||
+         (asked == Asked::rate &&
+          std::find(decide_rate.begin(), decide_rate.end(), flag) != decide_rate.end());
 }
 
 std::vector<Flag> flags_of(Asked asked) {
@@ -59,7 +67,7 @@ std::vector<Flag> flags_of(Asked asked) {
     }
   };
   add(kMechanism);
-  if (asked == Asked::noise || asked == Asked::steps || asked == Asked::delta) add({kEpsilon});
+  if (is_calibration(asked) || asked == Asked::delta) add({kEpsilon});
   if (asked != Asked::delta) add({kDelta});
   if (uses_ledger(asked)) add(kLedger);
   if (asked == Asked::curve) add(kCurve);
@@ -82,6 +90,10 @@ std::string purpose(Asked asked) {
       return "The largest number of steps (of rounds, with --events) that meets a target.\n"
              "  starling privacy steps --epsilon 2 --delta 1e-5 --sample-rate 0.01 "
              "--noise-multiplier 1.1";
+    case Asked::rate:
+      return "The largest rate of Poisson sampling that meets a target.\n"
+             "  starling privacy rate --epsilon 2 --delta 1e-5 --noise-multiplier 1.1 "
+             "--steps 10000";
     case Asked::delta:
       return "Delta at a given epsilon.\n"
              "  starling privacy delta --epsilon 2 --sample-rate 0.01 --noise-multiplier 1.1 "
@@ -226,6 +238,7 @@ Usage: starling privacy QUESTION [flags]      starling privacy QUESTION --help
   epsilon   of a list of noised releases, or of a run's ledger, whose chain it checks
   noise     the smallest noise multiplier that meets (epsilon, delta)
   steps     the largest number of steps that meets (epsilon, delta)
+  rate      the largest sample rate that meets (epsilon, delta)
   delta     at a given epsilon
   curve     epsilon over steps or rounds, as CSV or SVG
   compare   epsilon by every accountant

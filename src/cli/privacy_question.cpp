@@ -18,9 +18,9 @@ constexpr double kUsualDelta = 1e-5;
 constexpr uint64_t kLargestInput = uint64_t{64} << 20;
 
 const std::vector<std::pair<std::string, Asked>> kAsked{
-    {"epsilon", Asked::epsilon}, {"noise", Asked::noise}, {"steps", Asked::steps},
-    {"delta", Asked::delta},     {"curve", Asked::curve}, {"compare", Asked::compare},
-    {"explain", Asked::explain}};
+    {"epsilon", Asked::epsilon}, {"noise", Asked::noise},    {"steps", Asked::steps},
+    {"rate", Asked::rate},       {"delta", Asked::delta},    {"curve", Asked::curve},
+    {"compare", Asked::compare}, {"explain", Asked::explain}};
 
 std::string standard_input() {
   std::string text;
@@ -215,8 +215,8 @@ Asked asked_from_string(const std::string& word) {
     words.push_back(name);
   }
   throw InputError("privacy", "\"" + word +
-                                  "\" is not one of epsilon, noise, steps, delta, curve, compare, "
-                                  "explain" +
+                                  "\" is not one of epsilon, noise, steps, rate, delta, curve, "
+                                  "compare, explain" +
                                   did_you_mean(word, words));
 }
 
@@ -238,9 +238,8 @@ std::optional<PrivacyQuestion> read_question(Asked asked, int argc, char** argv)
   question.json = flags.given("json");
   question.accountant = flags.word("accountant").value_or("");
   read_releases(flags, question);
-  if (asked == Asked::noise || asked == Asked::steps || asked == Asked::delta) {
-    question.epsilon = epsilon_of(flags);
-  }
+  const bool has_target = asked == Asked::noise || asked == Asked::steps || asked == Asked::rate;
+  if (has_target || asked == Asked::delta) question.epsilon = epsilon_of(flags);
   if (asked != Asked::delta) question.delta = delta_of(flags, question);
   if (asked == Asked::curve) read_curve(flags, question);
   return question;

@@ -12,14 +12,13 @@
 
 namespace starling::cli {
 
-enum class Asked { epsilon, noise, steps, delta, curve, compare, explain };
+enum class Asked { epsilon, noise, steps, rate, delta, curve, compare, explain };
 
 struct PrivacyQuestion {
   Asked asked = Asked::epsilon;
-  // The releases. For `noise` its multipliers are placeholders, for `steps` it is one round of
-  // them.
+  // The releases. For `noise` and `rate` those are placeholders, for `steps` it is one round.
   Composition composition;
-  double epsilon = 0.0;    // of noise, steps and delta
+  double epsilon = 0.0;    // of noise, steps, rate and delta
   double delta = 0.0;      // of all but delta
   std::string accountant;  // empty: exact, or rdp where exact cannot take an event
   bool json = false;

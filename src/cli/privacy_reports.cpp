@@ -9,6 +9,7 @@
 #include "cli/privacy_curve.h"
 #include "starling/core/error.h"
 #include "starling/core/files.h"
+#include "starling/privacy/tradeoff.h"
 
 namespace starling::cli {
 namespace {
@@ -226,6 +227,16 @@ void report_curve(const PrivacyQuestion& question) {
   }
 }
 
+// What the central limit theorem says, for information.
+std::optional<double> gdp_epsilon(const PrivacyQuestion& question) {
+  try {
+    const double mu = gdp_mu(question.composition.events, question.composition.relation);
+    return gdp_epsilon_not_a_bound(mu, question.delta);
+  } catch (const InputError&) {
+    return std::nullopt;
+  }
+}
+
 void report_comparison(const PrivacyQuestion& question) {
   std::vector<By<PrivacyBound>> rows;
   for (const std::string name : {"exact", "rdp", "zcdp"}) {
@@ -234,22 +245,27 @@ void report_comparison(const PrivacyQuestion& question) {
                                 question.delta);
     }));
   }
+  const std::optional<double> gdp = gdp_epsilon(question);
   if (question.json) {
     Json json = Json::array();
     for (const auto& row : rows) {
       json.push_back(row.value ? bound_json(*row.value, row.accountant)
                                : Json{{"accountant", row.accountant}, {"refused", row.refusal}});
     }
-    std::cout << Json{{"relation", starling::to_string(question.composition.relation)},
-                      {"delta", question.delta},
-                      {"accountants", json}}
-                     .dump(2)
-              << "\n";
+    Json whole{{"relation", starling::to_string(question.composition.relation)},
+               {"delta", question.delta},
+               {"accountants", json}};
+    if (gdp) whole["gdp"] = Json{{"epsilon", number_json(*gdp)}, {"label", "not a bound"}};
+    std::cout << whole.dump(2) << "\n";
     return;
   }
   std::cout << "Upper bounds on epsilon at delta " << number_text(question.delta) << " under "
             << starling::to_string(question.composition.relation) << "; the smallest holds.\n";
   for (const auto& row : rows) std::cout << line_of(row);
+  if (gdp) {
+    std::cout << "  gdp     epsilon " << number_text(*gdp)
+              << ", a central limit theorem: NOT a bound, for information only\n";
+  }
   std::cout << notes(question);
 }
 

@@ -24,6 +24,7 @@ const double kLogRounding = std::log(1e-4);
 constexpr int kMostPasses = 6;
 // Releases among which hits are looked for.
 constexpr size_t kMostSplit = 16;
+constexpr double kMostSplitEpsilon = 100.0;
 // A positive delta below this is reported as this: tilted sums lose their digits far below it.
 const double kLogSmallestDelta = std::log(1e-50);
 
@@ -65,10 +66,12 @@ std::vector<Direction> directions(const std::vector<Term>& terms, Relation relat
 // All Gaussian mechanisms are one.
 std::vector<Term> join_gaussians(std::vector<Term> terms) {
   double mu_squared = 0.0;
+  bool relaxed = false;
   std::vector<Term> joined;
   for (Term& term : terms) {
     if (const auto* gaussian = std::get_if<GaussianTerm>(&term.kind)) {
       mu_squared += term.count * gaussian->mu_squared;
+      relaxed |= term.relaxed;
     } else {
       joined.push_back(std::move(term));
     }
@@ -76,6 +79,7 @@ std::vector<Term> join_gaussians(std::vector<Term> terms) {
   if (mu_squared > 0.0) {
     Term gaussian;
     gaussian.kind = GaussianTerm{mu_squared};
+    gaussian.relaxed = relaxed;
     joined.push_back(gaussian);
   }
   return joined;
@@ -184,6 +188,14 @@ double safe_epsilon(const DeltaCurve& curve, double log_delta, double epsilon) {
   return kInf;
 }
 
+// Tiny noise makes a pass slow, and no pass better.
+int most_passes(const Side& side) {
+  for (const Release& release : side.releases) {
+    if (release.loss->scale() < 1e-4) return 1;
+  }
+  return side.hits ? kMostPasses : kMostPasses - 2;
+}
+
 void split_hits(Side& side, double epsilon, double log_delta) {
   for (double log_share : {-kLogCut, -10.0, -6.0}) {
     if (side.split_hits(epsilon, log_delta + log_share)) return;
@@ -202,7 +214,7 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
   Answer best{bound, kInf, "bound (Chernoff)"};
   double theta = chernoff.theta, epsilon = bound, reach = 10.0, fineness = 1.0;
   const bool few = side.releases.size() <= kMostSplit;
-  for (int pass = 0; pass < kMostPasses && fineness < 1000.0; ++pass) {
+  for (int pass = 0; pass < most_passes(side) && fineness < 1000.0; ++pass) {
     const auto curve = make_curve(side, theta, epsilon, log_delta, reach, fineness);
     const double high = curve ? safe_epsilon(*curve, log_delta, best.value) : kInf;
     if (high < kInf) {
@@ -217,7 +229,9 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
     // A curve reaches so far only; one whose end was reached is followed by another.
     const bool far = epsilon - best.value > 0.3 * reach / theta;
     const bool rounds = curve && curve->log_rounding(best.value) > log_delta + kLogRounding;
-    if (few && (rounds || side.hits)) split_hits(side, 0.95 * best.value, log_delta);
+    if (few && best.value < kMostSplitEpsilon && (rounds || side.hits)) {
+      split_hits(side, 0.95 * best.value, log_delta);
+    }
     if (!far && !rounds) fineness *= 8.0;
     reach = far ? 10.0 : 2.0;
     epsilon = best.value;
@@ -262,7 +276,7 @@ class ExactAccountant : public Accountant {
       if (!answer.detail.empty()) answer.detail += label(direction, terms);
       if (answer.value >= worst.value) worst = answer;
     }
-    return {worst.value, delta, worst.error, worst.detail};
+    return labelled({worst.value, delta, worst.error, worst.detail}, terms);
   }
 
   PrivacyBound delta(std::span<const Event> events, Relation relation,
@@ -280,8 +294,8 @@ class ExactAccountant : public Accountant {
       if (answer.value > worst.value) worst = answer;
     }
     if (worst.value == -kInf) return {epsilon, 0.0, 0.0, worst.detail};
-    return {epsilon, std::min(1.0, std::exp(std::max(worst.value, kLogSmallestDelta))), 0.0,
-            worst.detail};
+    const double delta = std::min(1.0, std::exp(std::max(worst.value, kLogSmallestDelta)));
+    return labelled({epsilon, delta, 0.0, worst.detail}, terms);
   }
 
  private:
@@ -289,6 +303,15 @@ class ExactAccountant : public Accountant {
     std::vector<Term> terms = resolve_terms(events, relation);
     refuse_renyi_only(terms);
     return join_gaussians(std::move(terms));
+  }
+
+  // A term that is itself an upper bound leaves the distance to the truth unknown.
+  static PrivacyBound labelled(PrivacyBound bound, const std::vector<Term>& terms) {
+    const auto relaxed = [](const Term& term) { return term.relaxed; };
+    if (std::none_of(terms.begin(), terms.end(), relaxed)) return bound;
+    bound.error = kInf;
+    bound.detail += ", of a bound on the tree's sensitivity";
+    return bound;
   }
 
   static std::string label(Direction direction, const std::vector<Term>& terms) {

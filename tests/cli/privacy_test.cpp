@@ -157,6 +157,20 @@ TEST_F(PrivacyCliTest, CalibratedNoiseMeetsItsTargetWhenAskedBack) {
   }
 }
 
+TEST_F(PrivacyCliTest, LargerRateThanAnsweredPassesTheTarget) {
+  const Words common{"--delta", "1e-5", "--noise-multiplier", "1.5", "--steps", "1000"};
+  const Json answer = json_of(with({"rate", "--epsilon", "3"}, common));
+  const double rate = answer["sample_rate"].get<double>();
+  const auto epsilon = [&](double q) {
+    return json_of(with(with({"epsilon"}, common), {"--sample-rate", number_text(q)}))["epsilon"]
+        .get<double>();
+  };
+  EXPECT_LE(epsilon(rate), 3.0);
+  EXPECT_GT(epsilon(1.0001 * rate), 3.0);
+  EXPECT_THAT(output_of(with({"rate", "--epsilon", "3"}, common)), HasSubstr("Sample rate 0.0"));
+  EXPECT_THAT(output_of({"rate", "--help"}), HasSubstr("starling privacy rate --"));
+}
+
 TEST_F(PrivacyCliTest, OneMoreStepThanAnsweredPassesTheTarget) {
   const Words common{"--delta", "1e-5", "--sample-rate", "0.01", "--noise-multiplier", "1.5"};
   const Json answer = json_of(with({"steps", "--epsilon", "3"}, common));
@@ -241,7 +255,10 @@ TEST_F(PrivacyCliTest, CurveDrawsAnSvgFile) {
 TEST_F(PrivacyCliTest, CompareListsEveryAccountant) {
   const Json answer = json_of(with({"compare"}, kCommon));
   EXPECT_EQ(answer["accountants"].size(), 3u);
-  EXPECT_THAT(output_of(with({"compare"}, kCommon)), HasSubstr("rdp     epsilon "));
+  EXPECT_THAT(output_of(with({"compare"}, kCommon)),
+              AllOf(HasSubstr("rdp     epsilon "), HasSubstr("gdp     epsilon "),
+                    HasSubstr("NOT a bound")));
+  EXPECT_EQ(answer["gdp"]["label"], "not a bound");
 }
 
 TEST_F(PrivacyCliTest, ExplainBoundsWhatAnAttackerGains) {
