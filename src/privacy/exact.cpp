@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "privacy/accountants.h"
 #include "privacy/exact_curve.h"
@@ -21,6 +22,7 @@ constexpr double kTightEnough = 1e-3;
 
 // Rounding errors above this share of delta are worth a transform of hits alone.
 const double kLogRounding = std::log(1e-4);
+constexpr double kLogNegligible = -10.0;
 constexpr int kMostPasses = 6;
 // Releases among which hits are looked for.
 constexpr size_t kMostSplit = 16;
@@ -95,10 +97,50 @@ bool one_release(const std::vector<Term>& terms) {
   return terms.size() == 1 && terms[0].count == 1.0;
 }
 
+// Outcomes with a hit and those without one, each transformed at its own tilt.
+class SplitCurve : public DeltaCurve {
+ public:
+  SplitCurve(std::unique_ptr<DeltaCurve> hits, std::unique_ptr<DeltaCurve> rest)
+      : hits_(std::move(hits)), rest_(std::move(rest)) {}
+  double log_upper(double epsilon) const override {
+    return std::min(0.0, log_add_exp(hits_->log_upper(epsilon), rest_->log_upper(epsilon)));
+  }
+  double log_lower(double epsilon) const override {
+    return log_add_exp(hits_->log_lower(epsilon), rest_->log_lower(epsilon));
+  }
+  double log_rounding(double epsilon) const override {
+    return log_add_exp(hits_->log_rounding(epsilon), rest_->log_rounding(epsilon));
+  }
+  std::string method() const override { return hits_->method() + ", twice"; }
+
+ private:
+  std::unique_ptr<DeltaCurve> hits_, rest_;
+};
+
+std::unique_ptr<DeltaCurve> make_split_curve(Side& side, const CurveTarget& target) {
+  const double log_rest = side.log_rest - side.rest_theta * target.epsilon;
+  if (log_rest < target.log_delta + kLogNegligible) return make_lattice(side, target);
+  const double bound = std::exchange(side.log_rest, -kInf);
+  auto hits = make_lattice(side, target);
+  side.hits = false;
+  side.rest = true;
+  const double log_hits = std::exchange(side.log_hits, 0.0);
+  CurveTarget own = target;
+  own.theta = choose_theta(side, chernoff_log_delta(side, target.epsilon).theta, target.epsilon,
+                           target.log_delta, false);
+  auto rest = make_lattice(side, own);
+  side.rest = false;
+  side.hits = true;
+  side.log_hits = log_hits;
+  side.log_rest = bound;
+  if (!hits || !rest) return nullptr;
+  return std::make_unique<SplitCurve>(std::move(hits), std::move(rest));
+}
+
 // `theta` is near the saddle point for `epsilon`; the curve is wanted down to `reach` / theta
 // below.
-std::unique_ptr<DeltaCurve> make_curve(const Side& side, double theta, double epsilon,
-                                       double log_delta, double reach, double fineness = 1.0) {
+std::unique_ptr<DeltaCurve> make_curve(Side& side, double theta, double epsilon, double log_delta,
+                                       double reach, double fineness = 1.0) {
   const auto target = [&](bool scaled) {
     const double tilt = choose_theta(side, theta, epsilon, log_delta, scaled);
     return CurveTarget{tilt, std::max(0.0, epsilon - reach / tilt), log_delta, fineness};
@@ -106,7 +148,7 @@ std::unique_ptr<DeltaCurve> make_curve(const Side& side, double theta, double ep
   if (!side.hits) {
     if (auto contour = make_contour(side, target(true))) return contour;
   }
-  return make_lattice(side, target(false));
+  return side.hits ? make_split_curve(side, target(false)) : make_lattice(side, target(false));
 }
 
 // The smallest epsilon in [0, high] whose upper bound is at most log_delta, found by Illinois'
@@ -193,11 +235,11 @@ int most_passes(const Side& side) {
   for (const Release& release : side.releases) {
     if (release.loss->scale() < 1e-4) return 1;
   }
-  return side.hits ? kMostPasses : kMostPasses - 2;
+  return kMostPasses;
 }
 
 void split_hits(Side& side, double epsilon, double log_delta) {
-  for (double log_share : {-kLogCut, -10.0, -6.0}) {
+  for (double log_share : {0.0, 5.0, 10.0}) {
     if (side.split_hits(epsilon, log_delta + log_share)) return;
   }
 }
@@ -232,7 +274,8 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
     if (few && best.value < kMostSplitEpsilon && (rounds || side.hits)) {
       split_hits(side, 0.95 * best.value, log_delta);
     }
-    if (!far && !rounds) fineness *= 8.0;
+    const bool nearly = best.error < 4.0 * kTightEnough * std::max(2.0, best.value);
+    if (!far && !rounds) fineness *= nearly ? 4.0 : 8.0;
     reach = far ? 10.0 : 2.0;
     epsilon = best.value;
     theta = chernoff_log_delta(side, epsilon).theta;

@@ -21,6 +21,7 @@ constexpr size_t kMostCells = size_t{1} << 22;  // over all releases
 // further than certified.
 constexpr double kCertainty = 30.0;
 constexpr double kRounding = 2.3e-16;
+constexpr double kSmallestRest = 1e-8;
 
 Complex log1p(Complex z) {
   const double square = 2.0 * z.real() + std::norm(z);  // |1 + z|^2 - 1
@@ -71,6 +72,7 @@ class Lattice : public DeltaCurve {
         start_(start),
         log_cut_(side.log_infinite),
         hits_(side.hits),
+        rest_only_(side.rest),
         log_rest_(side.log_rest),
         rest_theta_(side.rest_theta),
         log_spectrum_(size / 2 + 1),
@@ -80,7 +82,7 @@ class Lattice : public DeltaCurve {
 
   // False where the law spans too many cells.
   bool add_release(const Loss& loss, double count) {
-    LatticeLaw law = lattice_law(loss, theta_, step_, size_);
+    LatticeLaw law = lattice_law(loss, theta_, step_, size_, rest_only_);
     if (!std::isfinite(law.cumulant)) return false;
     // The characteristic function less 1: the anchor's own mass needs no transform.
     double moved = 0.0;
@@ -160,10 +162,13 @@ class Lattice : public DeltaCurve {
     for (double part : rare) mass += part;
     const std::vector<Complex> hits = real_fft(rare);
     for (size_t j = 0; j < hits.size(); ++j) {
-      const Complex rest = total + spectrum[j];
+      Complex rest = total + spectrum[j];
+      // What is transformed vanishes there like a power of this.
+      const double size = std::abs(rest) / total;
+      if (!(size > kSmallestRest)) rest = total * kSmallestRest;
       log_hit_spectrum_[j] += count * log1p(hits[j] / rest);
-      hit_rounding_[j] +=
-          count * mass * (2.0 + 2.0 * total / std::abs(rest)) / std::abs(rest + hits[j]);
+      hit_rounding_[j] += count * mass * (2.0 + 2.0 * total / std::abs(rest)) /
+                          std::max(std::abs(rest + hits[j]), total * kSmallestRest);
     }
   }
 
@@ -217,7 +222,7 @@ class Lattice : public DeltaCurve {
   double theta_, step_, start_, log_cut_;
   double offset_ = 0.0, cumulant_ = 0.0, infinite_ = 0.0, count_ = 0.0;
   double rounding_ = 0.0, mass_error_ = 0.0, variance_ = 0.0;
-  const bool hits_;
+  const bool hits_, rest_only_;
   double log_rest_, rest_theta_, total_ = 1.0;
   Period period_;
   std::vector<Complex> log_spectrum_;
@@ -231,12 +236,17 @@ struct Member {
   const Loss* loss;
   double count;
   TiltedNodes nodes;
+  double deviation;  // without hits
 };
 
 // The spread that a step would cause, sampled at the quadrature's nodes.
 double predicted_spread(const std::vector<Member>& members, double step) {
   double total = 0.0;
   for (const Member& member : members) {
+    if (member.deviation > 0.0) {
+      total += member.count * 0.25 * step * std::min(step, 4.0 * member.deviation);
+      continue;
+    }
     for (size_t k = 0; k < member.nodes.loss.size(); ++k) {
       const double cells = (member.nodes.loss[k] - member.loss->anchor()) / step;
       const double part = cells - std::floor(cells);
@@ -295,11 +305,17 @@ std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& ta
   std::unique_ptr<Loss> gaussian;
   std::vector<Member> members;
   for (const Release& release : side.releases) {
-    members.push_back({release.loss.get(), release.count, release.loss->tilted(theta, 0.0, 0.0)});
+    const Loss& loss = *release.loss;
+    if (side.rest && std::isfinite(loss.rare_from())) {
+      const double variance = loss.variance(theta, loss.rare_from());
+      members.push_back({&loss, release.count, {}, std::sqrt(variance)});
+    } else {
+      members.push_back({&loss, release.count, loss.tilted(theta, 0.0, 0.0), 0.0});
+    }
   }
   if (side.mu_squared > 0.0) {
     gaussian = make_gaussian_loss(side.mu_squared);
-    members.push_back({gaussian.get(), 1.0, gaussian->tilted(theta, 0.0, 0.0)});
+    members.push_back({gaussian.get(), 1.0, gaussian->tilted(theta, 0.0, 0.0), 0.0});
   }
   if (members.size() * kSmallest * 4 > 4 * kMostCells) return nullptr;
   const Period period =

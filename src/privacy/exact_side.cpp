@@ -126,6 +126,7 @@ double Side::count() const {
 }
 
 double Side::cumulant(double theta) const {
+  if (rest) return rest_cumulant(*this, theta);
   double total = 0.5 * mu_squared * theta * (1.0 + theta);
   for (const Release& release : releases) {
     total += release.count * release.loss->cumulant(theta, release.loss->top());
@@ -220,7 +221,7 @@ double choose_theta(const Side& side, double theta, double epsilon, double log_d
   for (double factor : {1.0, 0.8, 0.64, 0.5, 0.38, 0.28, 0.2, 0.14, 0.1, 0.07}) {
     const double tilt = factor * theta;
     const double cumulant = scaled ? side.cumulant(tilt, tilt) : side.cumulant(tilt);
-    if (log_delta + tilt * epsilon - cumulant < least_share) continue;
+    if (!(log_delta + tilt * epsilon - cumulant >= least_share)) continue;
     const double low = std::max(0.0, epsilon - 10.0 / tilt);
     const Period period = choose_period(side, tilt, low, log_delta, -16.0, scaled);
     const double width = scaled ? std::sqrt(side.tilted_variance(tilt)) : 1.0;

@@ -16,10 +16,15 @@ constexpr double kMostCells = 0x1p23;
 
 class Builder {
  public:
-  Builder(const Loss& loss, double theta, double step, size_t size)
-      : loss_(loss), theta_(theta), step_(step), span_(-std::expm1(-step)), size_(size) {
+  Builder(const Loss& loss, double theta, double step, size_t size, bool rest)
+      : loss_(loss),
+        theta_(theta),
+        step_(step),
+        span_(-std::expm1(-step)),
+        end_(rest ? std::min(loss.top(), loss.rare_from()) : loss.top()),
+        size_(size) {
     law_.mass.assign(size, 0.0);
-    law_.cumulant = loss.cumulant(theta, loss.top());
+    law_.cumulant = loss.cumulant(theta, std::min(loss.top(), loss.rare_from()));
     tilt_up_ = std::exp(theta * step);
   }
 
@@ -64,7 +69,7 @@ class Builder {
   void add_cell(double index, double low, double high);
 
   const Loss& loss_;
-  double theta_, step_, span_, tilt_up_ = 1.0;
+  double theta_, step_, span_, end_, tilt_up_ = 1.0;
   size_t size_;
   LatticeLaw law_;
   std::vector<double>* target_ = &law_.mass;
@@ -72,7 +77,7 @@ class Builder {
 
 void Builder::add_density() {
   const double pace = 0.25 * loss_.scale();
-  double low = loss_.low(), high = std::min(loss_.high(), loss_.top());
+  double low = loss_.low(), high = std::min(loss_.high(), end_);
   const bool unbounded = low < 0.0;
   // A mass beyond y is at most its density there times this width, in either tail.
   const double log_width = std::log(3.0 * (loss_.high() - loss_.low()));
@@ -122,8 +127,8 @@ void Builder::add_cell(double index, double low, double high) {
 
 }  // namespace
 
-LatticeLaw lattice_law(const Loss& loss, double theta, double step, size_t size) {
-  return Builder(loss, theta, step, size).build();
+LatticeLaw lattice_law(const Loss& loss, double theta, double step, size_t size, bool rest) {
+  return Builder(loss, theta, step, size, rest).build();
 }
 
 }  // namespace starling

@@ -19,6 +19,7 @@ struct LatticeLaw {
   double variance = 0.0;       // mean over the tilted law of the rounding's variance given the loss
 };
 
-LatticeLaw lattice_law(const Loss& loss, double theta, double step, size_t size);
+// With `rest`, without hits.
+LatticeLaw lattice_law(const Loss& loss, double theta, double step, size_t size, bool rest);
 
 }  // namespace starling
