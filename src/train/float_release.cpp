@@ -5,7 +5,6 @@ namespace starling {
 namespace {
 
 void add_noise(torch::Tensor gradient, RandomStream& stream, double deviation, double scale) {
-  TORCH_CHECK(gradient.is_contiguous(), "clipped sums are contiguous");
   auto values = gradient.device().is_cpu() ? gradient : gradient.cpu();
   const auto count = static_cast<size_t>(values.numel());
   if (values.scalar_type() == torch::kFloat) {
@@ -27,15 +26,9 @@ class FloatRelease final : public GradientRelease {
     for (const auto& item : parameters) parameters_.push_back(item.second);
   }
 
+  // Clipped sums start from nothing: a gradient left by anyone else is not clipped.
   void begin() override {
-    for (auto& parameter : parameters_) {
-      // Clipped sums start from nothing: a gradient left by anyone else is not clipped.
-      auto& gradient = parameter.mutable_grad();
-      if (gradient.defined() && gradient.is_contiguous())
-        gradient.detach_().zero_();
-      else
-        gradient = torch::zeros_like(parameter, torch::MemoryFormat::Contiguous).detach();
-    }
+    for (auto& parameter : parameters_) parameter.mutable_grad() = torch::Tensor();
   }
 
   ClippedBackward add(const torch::Tensor& losses, const Clipping& clipping) override {
@@ -43,8 +36,12 @@ class FloatRelease final : public GradientRelease {
   }
 
   void finish(RandomStream& noise) override {
-    for (auto& parameter : parameters_)
-      add_noise(parameter.mutable_grad(), noise, deviation_, scale_);
+    for (auto& parameter : parameters_) {
+      auto& sum = parameter.mutable_grad();
+      if (!sum.defined()) sum = torch::zeros_like(parameter, torch::MemoryFormat::Contiguous);
+      if (!sum.is_contiguous()) sum = sum.contiguous();
+      add_noise(sum, noise, deviation_, scale_);
+    }
   }
 
  private:

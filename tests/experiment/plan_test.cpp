@@ -135,9 +135,12 @@ TEST(Plan, EachClientIsCalibratedToItsOwnRateAndScheduledSteps) {
 
 TEST(Plan, ClientsOfEqualSizeThatTakePartMoreOftenGetMoreNoise) {
   const auto plan = plan_of(document(), {200, 200, 200, 200, 200});
-  for (const auto& a : plan.clients)
-    for (const auto& b : plan.clients)
-      if (a.rounds > b.rounds) EXPECT_GT(a.privacy->noise_multiplier, b.privacy->noise_multiplier);
+  for (const auto& a : plan.clients) {
+    for (const auto& b : plan.clients) {
+      if (a.rounds <= b.rounds) continue;
+      EXPECT_GT(a.privacy->noise_multiplier, b.privacy->noise_multiplier);
+    }
+  }
 }
 
 TEST(Plan, EpsilonIsNeverAboveTheTargetAndNeverBelowAnyClients) {
