@@ -66,5 +66,7 @@ function(starling_test name)
   starling_compile_options(test_${name})
   add_test(NAME ${name} COMMAND test_${name} --gtest_filter=-*Long* --gtest_brief=1)
   add_test(NAME ${name}.long COMMAND test_${name} --gtest_filter=*Long* --gtest_brief=1)
+  # Tests run side by side: threads of their own would only wait for each other.
+  set_tests_properties(${name} ${name}.long PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
   set_tests_properties(${name}.long PROPERTIES LABELS long)
 endfunction()
