@@ -7,7 +7,8 @@ The rows of `tables` are figures of a separate set of reference values, made com
 accountant is asked, and the interval that its answer must lie in. The rows of `extreme` are computed
 here, from the definition of (epsilon, delta): two releases of the Poisson-sampled Gaussian by one
 integral over the closed form of the second release, and many releases by the integral of the
-composed transform, both with 30 digits and no lattice of losses.
+composed transform, both with 30 digits and no lattice of losses. The rows of `rare_hits` are computed
+likewise.
 """
 import json
 import sys
@@ -23,6 +24,15 @@ EXTREME = [
     (0.5, 0.5, 2, 1e-15), (0.9, 0.3, 2, 1e-10), (1e-4, 1.0, 2, 1e-8), (0.2, 3.0, 2, 1e-12),
     (1e-3, 100.0, 1000000, 1e-15), (1e-2, 100.0, 1000000, 1e-3), (0.5, 100.0, 100000, 1e-15),
     (0.3, 0.5, 1000000, 1e-10), (0.05, 2.0, 1000000, 1e-15), (0.99, 30.0, 1000, 1e-15),
+]
+
+# Rare hits decide delta: (q, sigma, count, delta, theta, epsilon near the answer). Count 2 by the
+# first method; the others by the second in 64-bit mantissas, at a tilt theta that Chernoff's bound
+# does not find.
+RARE_HITS = [
+    (1e-4, 0.85, 2, 2.6e-10, None, 0.05), (6.5e-6, 0.38, 2, 1.5e-8, None, 0.3),
+    (5e-5, 0.63, 14300, 8.7e-10, 4, 0.9), (6.3e-5, 0.7, 633000, 2e-10, 4, 1.2),
+    (2.5e-4, 0.9, 300, 1e-12, 5, 0.5),
 ]
 
 
@@ -139,6 +149,63 @@ def solve(delta_of, delta, low=0, high=1):
     return high
 
 
+def many_rare_hits(q, sigma, count, theta):
+    """As many_releases, remove direction, vectorised: the factor e^(K - theta epsilon) that separates
+    the integrand from delta is below 1e12 here, so that 19 digits leave 7."""
+    real = numpy.longdouble
+    pi = real('3.14159265358979323846264338327950288')
+    q, sigma, theta = real(q), real(sigma), real(theta)
+
+    def nodes(t):
+        h = min(sigma / 3, sigma**2 / 4, real(4.5) * sigma**2 / (t + 8))
+        low, high = -10.5 * sigma, 1 + theta + 10.5 * sigma
+        z = numpy.arange(int(low / h), int(high / h) + 1).astype(real) * h
+        loss = numpy.log1p(q * numpy.expm1((2 * z - 1) / (2 * sigma**2)))
+        mass = numpy.exp(-z * z / (2 * sigma**2)) * h / (sigma * numpy.sqrt(2 * pi))
+        moment = 1 + numpy.sum(mass * numpy.expm1((1 + theta) * loss))
+        return loss, mass * numpy.exp((1 + theta) * loss) / moment, numpy.log(moment)
+
+    loss, weight, cumulant = nodes(real(0))
+    mean = numpy.sum(weight * loss)
+    deviation = numpy.sqrt(count * (numpy.sum(weight * loss**2) - mean**2))
+    step = 2 * pi / (16 * deviation + 90 / theta)
+    end, log_size = real(8) / deviation, real(0)
+    loss, weight, _ = nodes(end)
+    terms, t = [], real(0)
+    while log_size > -42:
+        if t > end:
+            end *= 2
+            loss, weight, _ = nodes(end)
+        re = 1 - 2 * numpy.sum(weight * numpy.sin(t * loss / 2)**2)
+        im = numpy.sum(weight * numpy.sin(t * loss))
+        log_size = count * numpy.log1p(re * re - 1 + im * im) / 2
+        phase = count * numpy.arctan2(im, re) - numpy.arctan2(t, theta) - numpy.arctan2(t, 1 + theta)
+        size = numpy.exp(log_size) / numpy.sqrt((theta**2 + t**2) * ((1 + theta)**2 + t**2))
+        terms.append((t, size / 2 if t == 0 else size, phase))
+        t += step
+    t, size, phase = (numpy.array(x) for x in zip(*terms))
+    scale = numpy.exp(count * cumulant)
+    return lambda e: scale * numpy.exp(-theta * real(e)) * step / pi * numpy.sum(
+        size * numpy.cos(phase - t * real(e)))
+
+
+def rare_hits():
+    rows = []
+    for q, sigma, count, delta, theta, near in RARE_HITS:
+        if count == 2:
+            epsilon = solve(two_releases(q, sigma, 'remove'), mp.mpf(delta), 0, near)
+        else:
+            curve = many_rare_hits(q, sigma, count, theta)
+            low, high = near / 2, 2 * near
+            for _ in range(45):
+                middle = (low + high) / 2
+                low, high = (middle, high) if curve(middle) > delta else (low, middle)
+            epsilon = high
+        rows.append({'q': q, 'sigma': sigma, 'count': count, 'delta': delta,
+                     'epsilon': float(epsilon)})
+    return rows
+
+
 def extreme():
     rows = []
     for q, sigma, count, delta in EXTREME:
@@ -235,5 +302,6 @@ if __name__ == '__main__':
     with open(sys.argv[1]) as file:
         reference = json.load(file)
     golden = {'made_by': 'accountant.py', 'orders': reference['meta']['rdp_default_orders'],
-              'tables': tables(reference), 'extreme': extreme()}
+              'tables': tables(reference), 'extreme': extreme(),
+              'rare_hits': rare_hits()}
     print(json.dumps(golden, separators=(',', ':')).replace('},{', '},\n{'))
