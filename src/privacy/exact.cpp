@@ -22,6 +22,8 @@ constexpr double kTightEnough = 1e-3;
 
 // Rounding errors above this share of delta are worth a transform of hits alone.
 const double kLogRounding = std::log(1e-4);
+// A transform of hits alone bears this share before another choice of hits is better.
+const double kLogRoundingOfHits = std::log(2e-3);
 constexpr double kLogNegligible = -10.0;
 constexpr int kMostPasses = 6;
 // Releases among which hits are looked for.
@@ -270,7 +272,8 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
     if (best.error <= kTightEnough * std::max(2.0, best.value)) break;
     // A curve reaches so far only; one whose end was reached is followed by another.
     const bool far = epsilon - best.value > 0.3 * reach / theta;
-    const bool rounds = curve && curve->log_rounding(best.value) > log_delta + kLogRounding;
+    const bool rounds = curve && curve->log_rounding(best.value) >
+                                     log_delta + (side.hits ? kLogRoundingOfHits : kLogRounding);
     if (few && best.value < kMostSplitEpsilon && (rounds || side.hits)) {
       split_hits(side, 0.95 * best.value, log_delta);
     }
