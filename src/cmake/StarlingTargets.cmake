@@ -23,7 +23,9 @@ function(starling_compile_options target)
     endif()
   endif()
   if(STARLING_SANITIZE)
-    target_compile_options(${target} PRIVATE -fsanitize=${STARLING_SANITIZE} -fno-omit-frame-pointer)
+    # Under the sanitizers GCC 12 takes parts of std::regex for uninitialized.
+    target_compile_options(${target} PRIVATE -fsanitize=${STARLING_SANITIZE} -fno-omit-frame-pointer
+                                             -Wno-maybe-uninitialized)
     target_link_options(${target} PUBLIC -fsanitize=${STARLING_SANITIZE})
   endif()
 endfunction()

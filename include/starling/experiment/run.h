@@ -56,8 +56,9 @@ struct Federation {
 // Errors: InputError where file, data, model and plan do not fit together.
 Federation set_up(const Experiment& experiment, const RunOptions& options);
 
-// Checks on synthetic inputs that the model keeps the promise of per-example gradients (nn/probe.h);
-// every private run begins with it. Errors: InputError naming the module and the remedy.
+// Checks on synthetic inputs that the model keeps the promise of per-example gradients
+// (nn/probe.h); every private run begins with it. Errors: InputError naming the module and the
+// remedy.
 ProbeReport probe_model(const Federation& federation, const std::string& source);
 
 struct RunResult {
