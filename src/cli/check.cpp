@@ -37,11 +37,6 @@ cxxopts::Options options() {
 // Upward, so that what is printed is never below what holds.
 double four_digits_up(double epsilon) { return std::ceil(epsilon * 1e4) / 1e4; }
 
-bool sizes_are_public(const Experiment& experiment) {
-  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
-  return privacy == nullptr || privacy->relation != Relation::add_remove;
-}
-
 std::string examples_text(int64_t examples, bool is_public) {
   return is_public ? std::to_string(examples) : "private";
 }

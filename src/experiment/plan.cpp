@@ -98,6 +98,11 @@ void plan_privacy(FederationPlan& plan, const Experiment& experiment, const Exam
 
 }  // namespace
 
+bool sizes_are_public(const Experiment& experiment) {
+  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
+  return privacy == nullptr || privacy->relation != Relation::add_remove;
+}
+
 Composition spent_after(const ClientPlan& plan, int64_t rounds) {
   Composition composition;
   if (!plan.privacy) throw Error("a client without a privacy plan has no epsilon");

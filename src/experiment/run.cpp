@@ -69,9 +69,6 @@ class Run {
   RunResult carry_out();
 
  private:
-  bool sizes_are_public() const {
-    return privacy_ == nullptr || privacy_->relation != Relation::add_remove;
-  }
   void begin_record();
   std::vector<int64_t> afford(const std::vector<int64_t>& scheduled);
   std::map<int64_t, LedgerEntry> pay(int64_t round, const std::vector<int64_t>& participants);
@@ -142,7 +139,7 @@ void Run::begin_record() {
   record_.description = experiment_.description;
   record_.started = experiment::utc_now();
   record_.parameters = federation_.parameters;
-  if (sizes_are_public()) record_.train_examples = federation_.train_examples;
+  if (sizes_are_public(experiment_)) record_.train_examples = federation_.train_examples;
   record_.test_examples = federation_.test.size();
   record_.rounds_planned = experiment_.rounds;
   record_.experiment = resolved_;
@@ -249,7 +246,7 @@ void Run::list_clients() {
   for (const auto& plan : federation_.plan.clients) {
     ClientRecord client;
     client.client = plan.client;
-    if (sizes_are_public()) client.examples = plan.examples;
+    if (sizes_are_public(experiment_)) client.examples = plan.examples;
     client.rounds = plan.rounds;
     if (privacy_ != nullptr) {
       client.rounds = spent_->rounds_of(plan.client);

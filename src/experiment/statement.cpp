@@ -54,7 +54,7 @@ PrivacyStatement state_privacy(const Experiment& experiment, const FederationPla
   statement.delta = plan.delta;
   statement.ledger_lines = ledger.head().lines;
   statement.ledger_head = ledger.head().hash;
-  if (privacy.relation != Relation::add_remove) statement.largest_client = largest_client(plan);
+  if (sizes_are_public(experiment)) statement.largest_client = largest_client(plan);
   add_worst_client(statement, ledger, accountant);
   return statement;
 }

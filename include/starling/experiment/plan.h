@@ -41,6 +41,10 @@ struct FederationPlan {
 FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
                                const std::string& source);
 
+// False under relation add_remove, which protects how many examples a client has: no number of
+// training examples may then be shown.
+bool sizes_are_public(const Experiment& experiment);
+
 // What a client has spent after `rounds` rounds of its plan.
 Composition spent_after(const ClientPlan& plan, int64_t rounds);
 
