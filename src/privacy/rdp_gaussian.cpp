@@ -13,6 +13,7 @@ namespace {
 constexpr double kPi = std::numbers::pi;
 constexpr double kTail = 14.0;          // standard deviations; e^-98 lies beyond
 constexpr double kAccuracy = 38.0;      // quadrature error below e^-38 of the moment
+constexpr double kFar = 60.0;           // log ratio beyond which a mixture has one part
 constexpr double kSmallestSigma = 0.1;  // below: whole orders and chords
 
 // log C(n, k) for all k.
@@ -128,13 +129,17 @@ class AddRemoveMoment {
 
 // Q = (1-q) N(0) + q N(-1) with density w_-(z) N(z; 0, s^2), P likewise with w_+;
 // w_(+-) = 1 + q (e^((+-2z-1)/2s^2) - 1), u = (w_+ - w_-) / w_-. The rule converges geometrically,
-// so grids are halved until two agree.
+// so grids are halved until two agree. Beyond far_ P is its shifted part and Q the other one: there
+// the integrand is a Gaussian around a, of which kTail standard deviations are taken.
 class ReplaceMoment {
  public:
-  explicit ReplaceMoment(const PoissonGaussianTerm& term) : term_(term) {
+  explicit ReplaceMoment(const PoissonGaussianTerm& term)
+      : term_(term), log_q_(std::log(term.rate)), log_rest_(std::log1p(-term.rate)) {
     const double s2 = term.sigma * term.sigma;
     step_ = std::min(0.7 * term.sigma, 2.0 * kPi * 0.9 * kPi * s2 / (kAccuracy + 4.0 * s2));
     first_ = std::floor((-1.0 - kTail * term.sigma) / step_);
+    far_ = s2 * (kFar + std::abs(log_q_ - log_rest_)) + 0.5;
+    log_scale_ = std::log(step_ / (term.sigma * std::sqrt(2.0 * kPi)));
   }
 
   double rdp(double a) {
@@ -151,7 +156,10 @@ class ReplaceMoment {
   // Grid 0 has the first step; grid k >= 1 the points halfway between those of the grids before.
   double mean(double a, size_t grids) {
     std::vector<ScaledSum> sums;
-    for (size_t level = 0; level < grids; ++level) sums.push_back(sum_nodes(grid(level, a), a));
+    for (size_t level = 0; level < grids; ++level) {
+      sums.push_back(sum_nodes(near(level, a), a));
+      sums.push_back(sum_nodes(beyond(level, a), a));
+    }
     double high = 0.0;
     for (const ScaledSum& sum : sums) high = std::max(high, sum.high);
     double total = 0.0;
@@ -159,36 +167,57 @@ class ReplaceMoment {
     return ScaledSum{high, total * std::pow(0.5, grids - 1.0)}.rdp(a);
   }
 
-  std::span<const Node> grid(size_t level, double a) {
-    if (level >= grids_.size()) grids_.resize(level + 1);
-    std::vector<Node>& nodes = grids_[level];
+  struct Grid {
+    double origin, step;
+    double index(double z) const { return std::ceil((z - origin) / step); }
+    double at(double index) const { return origin + index * step; }
+  };
+  Grid grid(size_t level) const {
     const double step = level < 2 ? step_ : step_ * std::pow(0.5, level - 1.0);
-    const double origin = first_ * step_ + (level == 0 ? 0.0 : 0.5 * step);
-    const double length = 2.0 * a + kTail * term_.sigma - first_ * step_;
-    const size_t count = static_cast<size_t>(std::ceil(length / step)) + 1;
+    return {first_ * step_ + (level == 0 ? 0.0 : 0.5 * step), step};
+  }
+
+  std::span<const Node> near(size_t level, double a) {
+    if (level >= near_.size()) near_.resize(level + 1);
+    std::vector<Node>& nodes = near_[level];
+    const Grid points = grid(level);
+    const double end = std::min(far_, 2.0 * a + kTail * term_.sigma);
+    const size_t count = static_cast<size_t>(std::max(points.index(end), 0.0));
     while (nodes.size() < count) {
-      nodes.push_back(node(origin + static_cast<double>(nodes.size()) * step));
+      nodes.push_back(node(points.at(static_cast<double>(nodes.size()))));
     }
     return std::span(nodes).first(count);
   }
 
+  std::vector<Node> beyond(size_t level, double a) const {
+    const Grid points = grid(level);
+    const double s2 = term_.sigma * term_.sigma, reach = kTail * term_.sigma;
+    const double end = points.index(a + reach);
+    std::vector<Node> nodes;
+    for (double k = points.index(std::max(far_, a - reach)); k < end; ++k) {
+      const double z = points.at(k);
+      const double log_ratio = log_q_ - log_rest_ + (2.0 * z - 1.0) / (2.0 * s2);
+      const double u = std::exp(std::min(log_ratio, 700.0));
+      nodes.push_back({log_scale_ - z * z / (2.0 * s2) + log_rest_, u, log_ratio});
+    }
+    return nodes;
+  }
+
   Node node(double z) const {
-    const double s = term_.sigma, s2 = s * s, q = term_.rate;
-    const double log_rest = std::log1p(-q), log_q = std::log(q);
-    const double log_plus = log_add_exp(log_rest, log_q + (2.0 * z - 1.0) / (2.0 * s2));
-    const double log_minus = log_add_exp(log_rest, log_q + (-2.0 * z - 1.0) / (2.0 * s2));
+    const double s2 = term_.sigma * term_.sigma;
+    const double log_plus = log_add_exp(log_rest_, log_q_ + (2.0 * z - 1.0) / (2.0 * s2));
+    const double log_minus = log_add_exp(log_rest_, log_q_ + (-2.0 * z - 1.0) / (2.0 * s2));
     const double size = std::abs(z) / s2;
-    const double log_difference = log_q - 0.5 / s2 + size + std::log(-std::expm1(-2.0 * size));
+    const double log_difference = log_q_ - 0.5 / s2 + size + std::log(-std::expm1(-2.0 * size));
     const double u = std::copysign(std::exp(std::min(log_difference - log_minus, 700.0)), z);
     const double log1p_u = std::abs(u) < 0.5 ? std::log1p(u) : log_plus - log_minus;
-    const double log_scale = std::log(step_ / (s * std::sqrt(2.0 * kPi)));
-    return {log_scale - z * z / (2.0 * s2) + log_minus, u, log1p_u};
+    return {log_scale_ - z * z / (2.0 * s2) + log_minus, u, log1p_u};
   }
 
   PoissonGaussianTerm term_;
-  double step_ = 0.0;
-  double first_ = 0.0;
-  std::vector<std::vector<Node>> grids_;
+  double log_q_, log_rest_;
+  double step_ = 0.0, first_ = 0.0, far_ = 0.0, log_scale_ = 0.0;
+  std::vector<std::vector<Node>> near_;
 };
 
 class AddRemoveRdp {
