@@ -1,6 +1,7 @@
 #include "starling/core/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,5 +105,18 @@ void DurableFile::append(std::string_view bytes) {
   write_all(descriptor_, bytes, path_);
   if (::fdatasync(descriptor_) != 0) fail(path_, "cannot be flushed to the disk");
 }
+
+FileLock::FileLock(const std::string& path)
+    : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644)) {
+  if (descriptor_ < 0) fail(path, "cannot be opened");
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const bool taken = errno == EWOULDBLOCK;
+  const std::string problem = taken ? "another writer has it open; wait until it ends, or end it"
+                                    : std::string("cannot be locked: ") + std::strerror(errno);
+  ::close(descriptor_);
+  throw Error(path + ": " + problem);
+}
+
+FileLock::~FileLock() { ::close(descriptor_); }
 
 }  // namespace starling

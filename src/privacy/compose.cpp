@@ -1,10 +1,12 @@
 #include "starling/privacy/compose.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <string>
 
 #include "starling/core/error.h"
+#include "starling/privacy/rdp.h"
 
 namespace starling {
 namespace {
@@ -49,9 +51,11 @@ std::vector<ClientBound> bounds_of(const std::map<int64_t, Composition>& clients
 }
 
 // NaN counts as the largest: a bound that is not a number must be seen.
-bool less_private(const ClientBound& a, const ClientBound& b) {
-  return !(b.bound.epsilon <= a.bound.epsilon);
+bool smaller(const PrivacyBound& a, const PrivacyBound& b) {
+  if (std::isnan(a.epsilon)) return false;
+  return std::isnan(b.epsilon) || a.epsilon < b.epsilon;
 }
+bool less_private(const ClientBound& a, const ClientBound& b) { return smaller(a.bound, b.bound); }
 
 ClientBound largest_of(const std::vector<ClientBound>& bounds) {
   if (bounds.empty()) throw Error("no client has released anything");
@@ -85,7 +89,7 @@ PrivacyBound largest_choice(const std::vector<Shared>& groups, const Accountant&
       more.push_back(std::move(event));
     }
     const PrivacyBound bound = largest_choice(groups, accountant, delta, from + 1, take - k, more);
-    if (!(bound.epsilon <= largest.epsilon)) largest = bound;
+    if (smaller(largest, bound)) largest = bound;
   }
   return largest;
 }
@@ -95,7 +99,7 @@ PrivacyBound basic_composition(const std::map<int64_t, Composition>& clients,
   std::vector<ClientBound> bounds =
       bounds_of(clients, accountant, delta / static_cast<double>(take));
   std::sort(bounds.begin(), bounds.end(),
-            [](const auto& a, const auto& b) { return a.bound.epsilon > b.bound.epsilon; });
+            [](const auto& a, const auto& b) { return less_private(b, a); });
   PrivacyBound sum;
   sum.delta = delta;
   sum.error = kInfinity;
@@ -118,9 +122,12 @@ PrivacyBound overlap_bound(const std::map<int64_t, Composition>& clients,
                                     std::to_string(overlap.examples) + " must be at least 1");
   }
   if (overlap.examples > 1) {
-    throw InputError("overlap", std::to_string(overlap.examples) +
-                                    " examples of one person at one client need a group bound, "
-                                    "which is not offered; bound examples per person to 1");
+    const auto group = make_group_rdp_accountant(overlap.examples);
+    Overlap one = overlap;
+    one.examples = 1;
+    PrivacyBound bound = overlap_bound(clients, *group, delta, one);
+    bound.detail += ", group of " + std::to_string(overlap.examples);
+    return bound;
   }
   const std::vector<Shared> groups = distinct(clients);
   if (groups.empty()) throw Error("no client has released anything");
@@ -145,7 +152,7 @@ FederationPrivacy federation_privacy(const PrivacyLedger& ledger, const Accounta
   if (!clients.empty()) {
     privacy.example_level = bounds_of(clients, accountant, delta);
     privacy.example_largest = largest_of(privacy.example_level);
-    if (overlap.clients > 1 || overlap.examples > 1) {
+    if (overlap.clients != 1 || overlap.examples != 1) {
       privacy.example_overlap = overlap_bound(clients, accountant, delta, overlap);
     }
   }

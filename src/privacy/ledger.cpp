@@ -66,19 +66,22 @@ std::string text_of(const std::string& path) {
   }
 }
 
-// Leaves the file with whole lines only. A tail that only lacks its line feed counts: it may have
-// been followed by its release.
-std::string mended_text(const std::string& path) {
-  std::string text = text_of(path);
+// The text with whole lines only. A tail that only lacks its line feed counts: it may have been
+// followed by its release.
+std::string mended(const std::string& text, const std::string& path) {
   const auto [whole, tail] = split_tail(text);
   if (tail.empty()) return text;
-  std::string mended(whole);
-  if (is_whole_line(tail)) {
-    mended += std::string(tail) + "\n";
-  } else {
-    log::warning(path + ": the unfinished last line is dropped; its release never happened");
-  }
-  return mended;
+  if (is_whole_line(tail)) return text + "\n";
+  log::warning(path + ": the unfinished last line is dropped; its release never happened");
+  return std::string(whole);
+}
+
+// In place, so that the lock holds.
+void mend_file(const std::string& path, size_t size, const std::string& mended, DurableFile& file) {
+  if (mended.size() > size) return file.append(std::string_view(mended).substr(size));
+  if (mended.size() == size) return;
+  std::filesystem::resize_file(path, mended.size());
+  file.append("");  // flushes the new length
 }
 
 void add_line(Composition& composition, const LedgerLine& line) {
@@ -127,13 +130,17 @@ void check_head(const PrivacyLedger& ledger, const LedgerHead& expected,
 std::string to_string(Unit unit) { return unit == Unit::example ? "example" : "client"; }
 
 PrivacyLedger PrivacyLedger::open(const std::string& path) {
+  auto lock = std::make_unique<FileLock>(path);
+  auto file = std::make_unique<DurableFile>(path);
   PrivacyLedger ledger;
   if (std::filesystem::is_regular_file(path)) {
-    const std::string text = mended_text(path);
+    const std::string found = text_of(path);
+    const std::string text = mended(found, path);
     ledger = parse(text, path);
-    if (text.size() != std::filesystem::file_size(path)) write_file_atomically(path, text);
+    mend_file(path, found.size(), text, *file);
   }
-  ledger.file_ = std::make_unique<DurableFile>(path);
+  ledger.lock_ = std::move(lock);
+  ledger.file_ = std::move(file);
   return ledger;
 }
 

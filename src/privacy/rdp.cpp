@@ -1,8 +1,10 @@
 #include "starling/privacy/rdp.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "privacy/rdp_terms.h"
 #include "privacy/terms.h"
@@ -14,6 +16,7 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kSmallestOrder = 1.01;
+constexpr int64_t kLargestGroup = int64_t{1} << 20;
 
 std::vector<double> make_default_orders() {
   std::vector<double> orders;
@@ -42,6 +45,57 @@ std::vector<double> curve_of_terms(const std::vector<Term>& terms, std::span<con
   return total;
 }
 
+// The term for a group of `examples` records where that is a term of the same kind.
+std::optional<Term> group_term(Term term, double examples) {
+  if (auto* gaussian = std::get_if<GaussianTerm>(&term.kind)) {
+    gaussian->mu_squared *= examples * examples;
+    return term;
+  }
+  if (auto* zcdp = std::get_if<ZcdpTerm>(&term.kind)) {
+    zcdp->rho *= examples * examples;
+    return term;
+  }
+  auto* laplace = std::get_if<LaplaceTerm>(&term.kind);
+  if (!laplace || laplace->rate < 1.0) return std::nullopt;
+  laplace->scale /= examples;
+  return term;
+}
+
+// Mironov 2017, Corollary 4, once for each doubling of the group.
+std::vector<double> doubled_rdp(const Term& term, int doublings, std::span<const double> orders) {
+  std::vector<double> reached(orders.begin(), orders.end());
+  std::vector<double> factors(orders.size(), 1.0);
+  for (int i = 0; i < doublings; ++i) {
+    for (size_t k = 0; k < orders.size(); ++k) {
+      factors[k] *= 2.0 + 0.5 / (reached[k] - 1.0);
+      reached[k] *= 2.0;
+    }
+  }
+  std::vector<double> rdp = rdp_of_term(term, reached);
+  for (size_t k = 0; k < rdp.size(); ++k) rdp[k] *= factors[k] * (1.0 + kRdpMargin);
+  return rdp;
+}
+
+int doublings_of(int64_t examples) {
+  if (examples < 1 || examples > kLargestGroup) {
+    throw InputError("examples of one person",
+                     std::to_string(examples) + " is outside 1.." + std::to_string(kLargestGroup));
+  }
+  return std::bit_width(static_cast<uint64_t>(examples - 1));
+}
+
+std::vector<double> group_curve_of_terms(const std::vector<Term>& terms, int64_t examples,
+                                         std::span<const double> orders) {
+  const int doublings = doublings_of(examples);
+  std::vector<double> total(orders.size(), 0.0);
+  for (const Term& term : terms) {
+    const auto group = group_term(term, static_cast<double>(examples));
+    const auto rdp = group ? rdp_of_term(*group, orders) : doubled_rdp(term, doublings, orders);
+    for (size_t i = 0; i < total.size(); ++i) total[i] += rdp[i];
+  }
+  return total;
+}
+
 // RDP of order infinity.
 double pure_epsilon(const std::vector<Term>& terms) {
   double total = 0.0;
@@ -51,8 +105,10 @@ double pure_epsilon(const std::vector<Term>& terms) {
 
 class RdpAccountant : public Accountant {
  public:
-  explicit RdpAccountant(std::vector<double> orders) : orders_(std::move(orders)) {
+  explicit RdpAccountant(std::vector<double> orders, int64_t group = 1)
+      : orders_(std::move(orders)), group_(group) {
     check_orders(orders_);
+    doublings_of(group_);
   }
 
   std::string name() const override { return "rdp"; }
@@ -62,9 +118,10 @@ class RdpAccountant : public Accountant {
     check_delta(delta);
     const std::vector<Term> terms = resolve_terms(events, relation);
     if (terms.empty() || delta == 1.0) return {0.0, delta, 0.0, "nothing is released"};
-    RdpConversion best{pure_epsilon(terms), kInf};
+    RdpConversion best{static_cast<double>(group_) * pure_epsilon(terms), kInf};
     if (delta > 0.0) {
-      const auto at_orders = epsilon_from_rdp(orders_, curve_of_terms(terms, orders_), delta);
+      const auto at_orders =
+          epsilon_from_rdp(orders_, group_curve_of_terms(terms, group_, orders_), delta);
       if (at_orders.value <= best.value) best = at_orders;
     }
     return {best.value, delta, kInf, order_text(best)};
@@ -75,16 +132,17 @@ class RdpAccountant : public Accountant {
     check_epsilon(epsilon);
     const std::vector<Term> terms = resolve_terms(events, relation);
     if (terms.empty()) return {epsilon, 0.0, 0.0, "nothing is released"};
-    const double pure = pure_epsilon(terms);
+    const double pure = static_cast<double>(group_) * pure_epsilon(terms);
     if (epsilon >= pure && pure < kInf) return {epsilon, 0.0, kInf, "order inf"};
     if (epsilon == kInf) return {epsilon, std::isfinite(least_rdp(terms)) ? 0.0 : 1.0, kInf, ""};
-    const auto best = delta_from_rdp(orders_, curve_of_terms(terms, orders_), epsilon);
+    const auto best =
+        delta_from_rdp(orders_, group_curve_of_terms(terms, group_, orders_), epsilon);
     return {epsilon, best.value, kInf, order_text(best)};
   }
 
  private:
   double least_rdp(const std::vector<Term>& terms) const {
-    const std::vector<double> curve = curve_of_terms(terms, orders_);
+    const std::vector<double> curve = group_curve_of_terms(terms, group_, orders_);
     return *std::min_element(curve.begin(), curve.end());
   }
 
@@ -94,6 +152,7 @@ class RdpAccountant : public Accountant {
   }
 
   std::vector<double> orders_;
+  int64_t group_;
 };
 
 }  // namespace
@@ -135,6 +194,16 @@ RdpConversion delta_from_rdp(std::span<const double> orders, std::span<const dou
   }
   best.value = std::exp(best.value);
   return best;
+}
+
+std::vector<double> group_rdp_curve(std::span<const Event> events, Relation relation,
+                                    int64_t examples, std::span<const double> orders) {
+  check_orders(orders);
+  return group_curve_of_terms(resolve_terms(events, relation), examples, orders);
+}
+
+std::unique_ptr<Accountant> make_group_rdp_accountant(int64_t examples) {
+  return std::make_unique<RdpAccountant>(default_rdp_orders(), examples);
 }
 
 std::unique_ptr<Accountant> make_rdp_accountant(std::vector<double> orders) {

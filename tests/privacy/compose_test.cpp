@@ -112,11 +112,60 @@ TEST(OverlapTest, ManyDifferentClientsFallBackToBasicComposition) {
   EXPECT_GE(privacy.example_overlap->epsilon, epsilon_of({gaussian(2.0, 1), gaussian(2.01, 1)}));
 }
 
-TEST(OverlapTest, SeveralExamplesAtOneClientAreRefused) {
+// m examples move an unsampled Gaussian's sum by m clips.
+TEST(OverlapTest, SeveralExamplesAtOneClientTakeTheGroupBoundOfRdp) {
   PrivacyLedger ledger;
-  ledger.record(release(Unit::example, 0, 3.0, 1));
-  EXPECT_THROW(federation_privacy(ledger, GaussianAccountant(), kDelta, {2, 2}), InputError);
-  EXPECT_THROW(federation_privacy(ledger, GaussianAccountant(), kDelta, {1, 2}), InputError);
+  ledger.record({release(Unit::example, 0, 30.0, 1), release(Unit::example, 1, 20.0, 1)});
+  const auto rdp = make_accountant("rdp");
+  const auto epsilon = [&](const std::vector<Event>& events) {
+    return rdp->epsilon(events, Relation::zero_out, kDelta).epsilon;
+  };
+  const auto three = federation_privacy(ledger, *rdp, kDelta, {1, 3});
+  EXPECT_NEAR(three.example_overlap->epsilon, epsilon({gaussian(20.0 / 3.0, 1)}), 1e-9);
+  EXPECT_THAT(three.example_overlap->detail, ::testing::HasSubstr("group of 3"));
+  const auto both = federation_privacy(ledger, *make_accountant("exact"), kDelta, {2, 3});
+  EXPECT_NEAR(both.example_overlap->epsilon, epsilon({gaussian(10.0, 1), gaussian(20.0 / 3.0, 1)}),
+              1e-9);
+  EXPECT_TRUE(std::isinf(both.example_overlap->error));
+  EXPECT_THROW(federation_privacy(ledger, *rdp, kDelta, {1, 0}), InputError);
+  EXPECT_THROW(federation_privacy(ledger, *rdp, kDelta, {1, int64_t{1} << 40}), InputError);
+}
+
+// An accountant that fails on some noise, in whatever order clients come.
+class BrokenAccountant : public GaussianAccountant {
+ public:
+  PrivacyBound epsilon(std::span<const Event> events, Relation relation,
+                       double delta) const override {
+    for (const Event& event : events) {
+      if (std::get<GaussianMechanism>(event.mechanism).noise_multiplier == 7.0)
+        return {NAN, delta, 0.0, ""};
+    }
+    return GaussianAccountant::epsilon(events, relation, delta);
+  }
+};
+
+TEST(ComposeTest, ABoundThatIsNotANumberIsSeenWhereverItStands) {
+  for (int64_t broken = 0; broken < 3; ++broken) {
+    PrivacyLedger ledger;
+    for (int64_t client = 0; client < 3; ++client) {
+      const double noise = client == broken ? 7.0 : 2.0 + static_cast<double>(client);
+      ledger.record(release(Unit::example, client, noise, 1));
+    }
+    const auto privacy = federation_privacy(ledger, BrokenAccountant(), kDelta, {2, 1});
+    EXPECT_TRUE(std::isnan(privacy.example_largest->bound.epsilon)) << broken;
+    EXPECT_EQ(privacy.example_largest->client, broken);
+    EXPECT_TRUE(std::isnan(privacy.example_overlap->epsilon)) << broken;
+  }
+}
+
+TEST(ComposeTest, BasicCompositionDoesNotSortANotANumberAway) {
+  PrivacyLedger ledger;
+  for (int64_t client = 0; client < 60; ++client) {
+    const double noise = client == 31 ? 7.0 : 2.0 + 0.01 * static_cast<double>(client);
+    ledger.record(release(Unit::example, client, noise, 1));
+  }
+  const auto privacy = federation_privacy(ledger, BrokenAccountant(), kDelta, {2, 1});
+  EXPECT_TRUE(std::isnan(privacy.example_overlap->epsilon));
 }
 
 TEST(OverlapTest, DifferentRelationsDoNotCompose) {

@@ -344,6 +344,42 @@ TEST_F(LedgerFileTest, TamperedFilesAreNotContinued) {
   EXPECT_EQ(contents(path_), joined(lines));
 }
 
+TEST_F(LedgerFileTest, ASecondWriterIsRefusedAndReadersAreNot) {
+  {
+    PrivacyLedger first = PrivacyLedger::open(path_);
+    first.record(entry(0, 0));
+    try {
+      PrivacyLedger::open(path_);
+      ADD_FAILURE() << "two writers of one ledger";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(path_ + ": another writer has it open"));
+    }
+    EXPECT_EQ(PrivacyLedger::read(path_).lines().size(), 1u);
+    first.record(entry(0, 1));
+    PrivacyLedger moved = std::move(first);
+    EXPECT_THROW(PrivacyLedger::open(path_), Error);
+  }
+  EXPECT_EQ(PrivacyLedger::open(path_).lines().size(), 2u);
+}
+
+// Mending happens in place: a new file under the same name would not be locked.
+TEST_F(LedgerFileTest, AMendedLedgerIsLockedToo) {
+  const std::string whole = joined(texts(filled(2)));
+  for (const size_t cut : {size_t{1}, size_t{20}}) {
+    write_file_atomically(path_, whole.substr(0, whole.size() - cut));
+    PrivacyLedger ledger = PrivacyLedger::open(path_);
+    EXPECT_THROW(PrivacyLedger::open(path_), Error) << cut;
+  }
+}
+
+TEST_F(LedgerFileTest, ATamperedLedgerKeepsItsTornTailForWhoeverLooks) {
+  auto lines = texts(filled(2));
+  lines.erase(lines.begin());
+  write_file_atomically(path_, joined(lines) + "{\"run\"");
+  EXPECT_THROW(PrivacyLedger::open(path_), InputError);
+  EXPECT_EQ(contents(path_), joined(lines) + "{\"run\"");
+}
+
 TEST_F(LedgerFileTest, AbsentFilesAreInputErrors) {
   EXPECT_THROW(PrivacyLedger::read(path_), InputError);
 }

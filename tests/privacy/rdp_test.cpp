@@ -141,5 +141,77 @@ TEST(Rdp, IsAddedUpOverEvents) {
   }
 }
 
+// log E_Q[(P/Q)^order] / (order - 1) by Simpson's rule, where all m records join by coins of rate q
+// and pull the same way: P = sum_k C(m,k) q^k (1-q)^(m-k) N(k, s^2), Q = N(0, s^2).
+double group_divergence(double q, double s, int m, double order) {
+  double sum = 0.0;
+  const double low = -15.0 * s, high = m * order + 15.0 * s;
+  const int points = 200000;
+  for (int i = 0; i <= points; ++i) {
+    const double z = low + (high - low) * i / points;
+    double ratio = 0.0;
+    for (int k = 0; k <= m; ++k) {
+      ratio += std::exp(std::lgamma(m + 1.0) - std::lgamma(k + 1.0) - std::lgamma(m - k + 1.0) +
+                        k * std::log(q) + (m - k) * std::log1p(-q) +
+                        (2.0 * k * z - static_cast<double>(k) * k) / (2.0 * s * s));
+    }
+    const double weight = i == 0 || i == points ? 1.0 : i % 2 == 1 ? 4.0 : 2.0;
+    sum += weight * std::exp(order * std::log(ratio) - z * z / (2.0 * s * s));
+  }
+  const double moment = sum * (high - low) / points / 3.0 / (s * std::sqrt(2.0 * M_PI));
+  return std::log(moment) / (order - 1.0);
+}
+
+TEST(GroupRdp, NeverBelowTheDivergenceOfAGroupThatPullsOneWay_PoissonGaussian) {
+  const std::vector<double> orders{1.1, 1.5, 2.0, 3.0, 8.0};
+  for (const auto& [q, s, m] : std::vector<std::tuple<double, double, int>>{
+           {0.01, 1.0, 2}, {0.1, 2.0, 3}, {0.3, 4.0, 4}, {0.02, 1.5, 7}, {0.9, 5.0, 2}}) {
+    const Event event = poisson_gaussian(q, s, 1);
+    const auto rdp = group_rdp_curve({&event, 1}, Relation::add_remove, m, orders);
+    for (size_t i = 0; i < orders.size(); ++i) {
+      const double least = group_divergence(q, s, m, orders[i]);
+      EXPECT_GE(rdp[i], least) << q << " " << s << " " << m << " order " << orders[i];
+    }
+  }
+}
+
+TEST(GroupRdp, IsCorollary4OnceForEveryDoubling) {
+  const Event event = poisson_gaussian(0.05, 1.5, 10);
+  const std::vector<double> orders{1.25, 4.0}, doubled{2.5, 8.0}, twice{5.0, 16.0};
+  const auto one = rdp_curve({&event, 1}, Relation::replace_one, doubled);
+  const auto pair = group_rdp_curve({&event, 1}, Relation::replace_one, 2, orders);
+  const auto deep = rdp_curve({&event, 1}, Relation::replace_one, twice);
+  const auto three = group_rdp_curve({&event, 1}, Relation::replace_one, 3, orders);
+  const auto single = group_rdp_curve({&event, 1}, Relation::replace_one, 1, doubled);
+  for (size_t i = 0; i < orders.size(); ++i) {
+    const auto factor = [](double a) { return (a - 0.5) / (a - 1.0) + 1.0; };
+    expect_relative(pair[i], factor(orders[i]) * one[i], 1e-9, "two records");
+    expect_relative(three[i], factor(orders[i]) * factor(doubled[i]) * deep[i], 1e-9, "three");
+    expect_relative(single[i], one[i], 1e-9, "one record");
+  }
+}
+
+TEST(GroupRdp, AdditiveNoiseTakesTheGroupsSensitivity) {
+  const std::vector<double> orders{1.5, 10.0};
+  const auto same = [&](const Event& event, int64_t m, const Event& as_one) {
+    const auto group = group_rdp_curve({&event, 1}, Relation::zero_out, m, orders);
+    const auto one = rdp_curve({&as_one, 1}, Relation::zero_out, orders);
+    for (size_t i = 0; i < orders.size(); ++i) expect_relative(group[i], one[i], 1e-9, "group");
+  };
+  same(gaussian_event(6.0, 5), 3, gaussian_event(2.0, 5));
+  same(laplace_event(6.0, 5), 3, laplace_event(2.0, 5));
+  same({DiscreteGaussianMechanism{8.0}, NoSampling{}, 2}, 4,
+       {DiscreteGaussianMechanism{2.0}, NoSampling{}, 2});
+  same({TreeMechanism{8.0, 16}, NoSampling{}, 1}, 4, {TreeMechanism{2.0, 16}, NoSampling{}, 1});
+}
+
+TEST(GroupRdp, APureBoundGrowsWithTheGroup) {
+  const Event event{RandomizedResponseMechanism{0.75, 2}, NoSampling{}, 1};
+  const double epsilon =
+      make_group_rdp_accountant(5)->epsilon({&event, 1}, Relation::zero_out, 0.0).epsilon;
+  EXPECT_NEAR(epsilon, 5.0 * std::log(3.0), 1e-9);
+  EXPECT_THROW(make_group_rdp_accountant(0), InputError);
+}
+
 }  // namespace
 }  // namespace starling

@@ -29,4 +29,18 @@ class DurableFile {
   int descriptor_;
 };
 
+// The one writer of a file, which is made if absent: an advisory lock (flock) that ends with this
+// object and, at the latest, with its process, so that a crash leaves none behind. Readers need
+// none. Errors: Error where another process, or another object of this one, holds it.
+class FileLock {
+ public:
+  explicit FileLock(const std::string& path);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
 }  // namespace starling

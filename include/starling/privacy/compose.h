@@ -37,8 +37,8 @@ struct FederationPrivacy {
 };
 
 // Equal compositions are accounted for once. delta in [0, 1].
-// Errors: InputError where the accountant cannot take an event, where clients' relations differ
-// under an overlap, or where overlap.examples > 1, which needs a group bound that is not offered.
+// Errors: InputError where the accountant cannot take an event, or where clients' relations differ
+// under an overlap.
 FederationPrivacy federation_privacy(const PrivacyLedger& ledger, const Accountant& accountant,
                                      double delta, const Overlap& overlap = {});
 
@@ -49,6 +49,8 @@ ClientBound largest_client(const std::map<int64_t, Composition>& clients,
 // One person with at most one example at each of any `overlap.clients` of the clients: the
 // adaptive composition of their releases. Exact over all choices of distinct compositions where
 // they are few; otherwise the sum of the largest epsilons at delta / clients (basic composition).
+// With several examples at each, by rdp's group bound (make_group_rdp_accountant), whatever
+// `accountant` is: no other one bounds groups.
 PrivacyBound overlap_bound(const std::map<int64_t, Composition>& clients,
                            const Accountant& accountant, double delta, const Overlap& overlap);
 

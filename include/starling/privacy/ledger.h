@@ -55,8 +55,9 @@ class PrivacyLedger {
  public:
   PrivacyLedger() = default;  // in memory only
   // Appends to the file at `path`, made if absent. Its lines are verified first; a last line that a
-  // crash left unfinished was never followed by its release and is dropped.
-  // Errors: Error as `read` throws.
+  // crash left unfinished was never followed by its release and is dropped. Two writers would fork
+  // the chain: the file stays locked until this ledger goes. Reading stays possible.
+  // Errors: Error where another ledger has the file open for writing, and as `read` throws.
   static PrivacyLedger open(const std::string& path);
 
   // Returns when the lines are on the disk; one flush for all. An entry equal in every field to a
@@ -92,6 +93,7 @@ class PrivacyLedger {
   std::vector<LedgerLine> lines_;
   std::unordered_multimap<std::string, size_t> by_key_;  // key -> index into lines_
   std::map<std::string, int64_t> next_round_;            // by run
+  std::unique_ptr<FileLock> lock_;
   std::unique_ptr<DurableFile> file_;
   bool broken_ = false;
 };

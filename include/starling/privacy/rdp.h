@@ -4,6 +4,7 @@
 //   D_a(P || Q) = log E_Q[(P/Q)^a] / (a - 1) <= r.
 // Composition adds r order by order. Every order gives a bound; the best of a list is taken.
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -38,6 +39,22 @@ RdpConversion epsilon_from_rdp(std::span<const double> orders, std::span<const d
                                double delta);
 RdpConversion delta_from_rdp(std::span<const double> orders, std::span<const double> rdp,
                              double epsilon);
+
+// RDP of the composition for neighbours that differ in up to `examples` records, >= 1. Additive
+// noise takes the group's sensitivity, `examples` times one record's: Gaussian and tree releases
+// examples^2 times the RDP, unsampled Laplace a scale divided by `examples`; the discrete Gaussian
+// examples^2 rho (Bun and Steinke 2016, Proposition 1.9). Everything else, sampled releases above
+// all, takes Mironov 2017, Corollary 4,
+//   D_a(P || Q) <= (a - 1/2) / (a - 1) D_2a(P || R) + D_(2a-1)(R || Q),
+// c = ceil(log2 examples) times, which with D_(2a-1) <= D_2a gives
+//   D_a(group) <= D_(2^c a)(one record) product over i < c of (2 + 1 / (2 (2^i a - 1))).
+// His Proposition 2 has 3^c in place of the product, and a >= 2.
+std::vector<double> group_rdp_curve(std::span<const Event> events, Relation relation,
+                                    int64_t examples, std::span<const double> orders);
+
+// rdp for such groups, over the default orders. Also at most `examples` times the largest loss of
+// one record. Errors: InputError unless 1 <= examples <= 2^20.
+std::unique_ptr<Accountant> make_group_rdp_accountant(int64_t examples);
 
 // Minimises over `orders` instead of the default list. Errors: InputError unless every order is
 // above 1 and finite.
