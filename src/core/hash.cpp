@@ -2,11 +2,10 @@
 
 #include <openssl/evp.h>
 
-#include <fstream>
 #include <memory>
-#include <vector>
 
 #include "starling/core/error.h"
+#include "starling/core/files.h"
 
 namespace starling {
 namespace {
@@ -54,13 +53,10 @@ std::string hex(std::string_view bytes) {
 std::string sha256_hex(std::string_view bytes) { return hex_of(sha256(bytes)); }
 
 std::string sha256_of_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(path + ": cannot be opened");
-  auto context = begin();
-  std::vector<char> buffer(1 << 20);
-  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0)
-    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<size_t>(file.gcount()));
-  if (file.bad()) throw Error(path + ": reading failed");
+  const auto context = begin();
+  read_in_pieces(path, [&](std::string_view piece) {
+    EVP_DigestUpdate(context.get(), piece.data(), piece.size());
+  });
   return hex_of(finish(context));
 }
 

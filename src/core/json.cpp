@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kDeepest = 64;
 constexpr uint64_t kLargestFile = uint64_t{64} << 20;
+constexpr int64_t kMostValues = 4'000'000;  // each may take a hundred bytes
 
 bool is_zero_literal(std::string_view literal) {
   for (const char c : literal) {
@@ -87,6 +88,8 @@ class StrictBuilder {
   }
 
   Json* put(Json value, bool) {
+    if (++values_ > kMostValues)
+      refuse("holds more than " + std::to_string(kMostValues) + " values");
     if (stack_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -131,6 +134,7 @@ class StrictBuilder {
   std::string key_;
   std::string error_ = "it is malformed";
   size_t error_position_ = 0;
+  int64_t values_ = 0;
 };
 
 std::string line_and_column(std::string_view text, size_t position) {

@@ -132,8 +132,11 @@ void check_tiling(std::vector<Range> ranges, uint64_t data_size, const std::stri
 std::map<std::string, std::string> read_metadata(JsonObject header) {
   std::map<std::string, std::string> metadata;
   if (!header.has(kMetadata)) return metadata;
-  JsonObject object = header.object(kMetadata);
-  for (const auto& item : object.value().items()) metadata[item.key()] = object.string(item.key());
+  const JsonObject object = header.object(kMetadata);
+  for (const auto& item : object.value().items()) {
+    if (!item.value().is_string()) object.fail(item.key(), "is not a string");
+    metadata[item.key()] = item.value().get<std::string>();
+  }
   return metadata;
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 // Strict JSON. Text is refused where a lenient reader guesses: duplicate keys, nesting deeper than
-// 64, integers outside int64, non-zero numbers that would read as 0 or infinity, invalid UTF-8,
-// anything after the value. `JsonObject` then reads the members of one object: every read names its
-// type and range, every error names file, JSON pointer, value and what is allowed, and `finish()`
-// refuses members that nobody asked for, with the nearest known key.
+// 64, more than four million values, integers outside int64, non-zero numbers that would read as 0
+// or infinity, invalid UTF-8, anything after the value. `JsonObject` then reads the members of one
+// object: every read names its type and range, every error names file, JSON pointer, value and what
+// is allowed, and `finish()` refuses members that nobody asked for, with the nearest known key.
 
 #include <cstdint>
 #include <limits>
