@@ -5,6 +5,7 @@
 #include "data/idx_files.h"
 #include "experiment/documents.h"
 #include "fuzz/fuzz.h"
+#include "starling/core/checkpoint.h"
 #include "starling/core/files.h"
 #include "starling/core/hash.h"
 #include "starling/core/safetensors.h"
@@ -237,12 +238,34 @@ Target ledger_target() {
           repair_ledger};
 }
 
+std::string repair_checkpoint(std::string bytes) {
+  bytes.resize(bytes.size() - std::min<size_t>(bytes.size(), 32));
+  const Sha256 hash = sha256(bytes);
+  return bytes + std::string(reinterpret_cast<const char*>(hash.data()), hash.size());
+}
+
+Target checkpoint_target() {
+  return {"checkpoint",
+          {format_checkpoint({"r", "c", 3, {{"model", std::string(50, 'm')}, {"record", "{}"}}}),
+           format_checkpoint({"r", "c", 0, {}})},
+          with_words({"starling checkpoint ", "\n", "\"bytes\":", "\"name\""}),
+          [](std::string_view bytes) {
+            const auto read = parse_checkpoint(bytes, "x");
+            size_t all = 0;
+            for (const auto& [name, section] : read.sections) all += section.size();
+            require(all < bytes.size(), "sections are larger than their file");
+            require(parse_checkpoint(format_checkpoint(read), "x").sections == read.sections,
+                    "the written form reads differently");
+          },
+          repair_checkpoint};
+}
+
 }  // namespace
 
 std::vector<Target> targets() {
-  return {json_target(),        safetensors_target(), idx_target(),
-          packed_idx_target(),  gzip_target(),        experiment_target(),
-          description_target(), events_target(),      ledger_target()};
+  return {checkpoint_target(), json_target(),  safetensors_target(), idx_target(),
+          packed_idx_target(), gzip_target(),  experiment_target(),  description_target(),
+          events_target(),     ledger_target()};
 }
 
 }  // namespace starling::fuzz
