@@ -139,6 +139,8 @@ TEST_F(Checkpoints, WellHashedNonsenseIsRefused) {
   }
 }
 
+constexpr int kCalls = 30;  // of checkpoint_writer
+
 class Faults : public Checkpoints {
  protected:
   void SetUp() override {
@@ -174,24 +176,29 @@ class Faults : public Checkpoints {
 TEST_F(Faults, ckpt_protocol_IsOpenWriteFlushRenameFlushEveryTime) {
   ASSERT_EQ(write_with("", "a"), 0);
   const auto all = calls("a");
-  ASSERT_EQ(all.size(), 20u);
+  ASSERT_EQ(all.size(), size_t{kCalls});
+  EXPECT_EQ(all[0], "open /lines");
+  EXPECT_EQ(all[1], "fsync ");
   for (int64_t round = 1; round <= 4; ++round) {
     const std::string file = "/round-" + std::to_string(round) + ".checkpoint";
-    const auto first = all.begin() + 5 * (round - 1);
-    EXPECT_THAT(std::vector<std::string>(first, first + 5),
-                ElementsAre("open-exclusive " + file + ".tmp", "write " + file + ".tmp",
-                            "fsync " + file + ".tmp", "rename " + file, "fsync "));
+    const auto first = all.begin() + 2 + 7 * (round - 1);
+    EXPECT_THAT(std::vector<std::string>(first, first + 7),
+                ElementsAre("write /lines", "fdatasync /lines", "open-exclusive " + file + ".tmp",
+                            "write " + file + ".tmp", "fsync " + file + ".tmp", "rename " + file,
+                            "fsync "));
   }
 }
 
 TEST_F(Faults, kill9_each_syscall_LeavesTheStateBeforeOrAfter) {
-  for (int call = 1; call <= 20; ++call) {
+  for (int call = 1; call <= kCalls; ++call) {
     const std::string name = "kill" + std::to_string(call);
     ASSERT_EQ(write_with("kill:" + std::to_string(call), name), 128 + SIGKILL);
     const auto promised = static_cast<int64_t>(said(name).size());
     const int64_t found = newest(name);
     EXPECT_GE(found, promised) << call;
     EXPECT_LE(found, promised + 1) << call;
+    const auto lines = static_cast<int64_t>(lines_of(folder_.path(name) + "/lines").size());
+    EXPECT_GE(lines, found) << "a line is on the disk before the checkpoint that counts on it";
     ASSERT_EQ(write_with("", name), 0) << "what the crash left must not be in the way";
     EXPECT_EQ(newest(name), 4);
   }
@@ -199,10 +206,10 @@ TEST_F(Faults, kill9_each_syscall_LeavesTheStateBeforeOrAfter) {
 
 TEST_F(Faults, disk_full_KeepsTheOldCheckpointAndEndsWithAnError) {
   for (const char* error : {"ENOSPC", "EIO"})
-    for (int call = 1; call <= 20; ++call) {
+    for (int call = 1; call <= kCalls; ++call) {
       const std::string name = error + std::to_string(call);
       const int code = write_with(std::string(error) + ":" + std::to_string(call), name);
-      if (call > 17 && error == std::string("ENOSPC")) continue;  // no write is left to fail
+      if (call > kCalls - 3 && error == std::string("ENOSPC")) continue;  // no write is left
       EXPECT_EQ(code, 1) << name;
       const auto text = said(name);
       EXPECT_THAT(text.back(),
