@@ -7,6 +7,7 @@
 #include "starling/core/error.h"
 #include "starling/train/dp_optimizer.h"
 #include "starling/train/optimizer.h"
+#include "train/fused_network.h"
 
 namespace starling {
 namespace {
@@ -89,9 +90,14 @@ torch::Tensor example_losses(Model& model, const Examples& batch) {
 LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
                    const StreamOwner& owner) {
   model.train();
+  BatchSampler sampler(plan.sampling, data.size(), plan.batch_size, plan.sample_rate, owner);
+  if (const auto network = fused::network_for(model, data, plan)) {
+    return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
+      metrics.loss_sum += network->step(indices);
+    });
+  }
   const auto optimizer =
       make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor);
-  BatchSampler sampler(plan.sampling, data.size(), plan.batch_size, plan.sample_rate, owner);
   return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
     if (!indices.empty()) plain_step(model, *optimizer, data.at(indices), metrics);
   });

@@ -1,0 +1,17 @@
+#include <cstdint>
+
+namespace starling::fused {
+namespace {
+constexpr int kLanes = 4;
+constexpr int64_t kRowTile = 5;
+}  // namespace
+}  // namespace starling::fused
+
+#include "train/fused_kernels_body.h"
+
+namespace starling::fused {
+
+extern const Kernels kKernelsBaseline;
+const Kernels kKernelsBaseline = kBody;
+
+}  // namespace starling::fused
