@@ -31,12 +31,14 @@ namespace {
 
 constexpr double kLearningRate = 1e-3;
 constexpr double kSliceSeconds = 0.06;
+constexpr double kProfileSeconds = 4;
 
 struct Options {
   int threads = 1;
   int slices = 15;
   bool json = false;
-  std::string memory;  // "plain" or "private": print the peak of that step and leave
+  std::string memory;   // "plain" or "private": print the peak of that step and leave
+  std::string profile;  // "plain" or "private": run that step for a profiler and leave
   std::vector<std::string> workloads;
 };
 
@@ -150,6 +152,13 @@ double peak_megabytes(const Workload& workload) {
   return status_megabytes("VmHWM") - before;
 }
 
+template <class Step>
+void run_for_profiler(const Workload& workload) {
+  Step step(workload);
+  const double end = now(1) + kProfileSeconds;
+  while (now(1) < end) step();
+}
+
 double peak_in_child(const std::string& program, const std::string& workload,
                      const std::string& kind, int threads) {
   const auto command =
@@ -198,6 +207,7 @@ Options parse(int argc, char** argv) {
       if (flag == "--threads") options.threads = std::stoi(value);
       if (flag == "--slices") options.slices = std::stoi(value);
       if (flag == "--memory") options.memory = value;
+      if (flag == "--profile") options.profile = value;
     } else {
       options.workloads.push_back(flag);
     }
@@ -215,6 +225,11 @@ void run(const Options& options, const std::string& program) {
   torch::set_num_threads(options.threads);
   for (const auto& name : options.workloads) {
     const auto workload = parse_workload(name);
+    if (!options.profile.empty()) {
+      options.profile == "plain" ? run_for_profiler<PlainStep>(workload)
+                                 : run_for_profiler<PrivateStep>(workload);
+      continue;
+    }
     if (!options.memory.empty()) {
       std::printf("%.3f\n", options.memory == "plain" ? peak_megabytes<PlainStep>(workload)
                                                       : peak_megabytes<PrivateStep>(workload));
