@@ -34,13 +34,12 @@ class ConvolutionTerm final : public Term {
     const int64_t bytes = row_size() * static_cast<int64_t>(gradient_.element_size());
     const bool keep = budget_.take(batch_ * bytes);
     chunk_ = keep ? batch_ : std::max<int64_t>(1, kChunkBytes / bytes);
-    std::vector<torch::Tensor> squares;
+    auto squares = torch::empty({batch_}, torch::kFloat64);
     for (int64_t begin = 0; begin < batch_; begin += chunk_) {
-      const auto rows = compute(begin, std::min(batch_, begin + chunk_));
-      squares.push_back(row_squares(rows));
+      const auto rows = compute(begin, std::min(batch_, begin + chunk_), &squares);
       if (keep) kept_ = rows;
     }
-    return torch::cat(squares);
+    return squares;
   }
 
   torch::Tensor weighted_sum(const torch::Tensor& factors) override {
@@ -64,26 +63,30 @@ class ConvolutionTerm final : public Term {
   }
 
  private:
-  int64_t lanes() const { return kVectorBytes / static_cast<int64_t>(gradient_.element_size()); }
+  int64_t lanes() const {
+    return kernels().vector_bytes / static_cast<int64_t>(gradient_.element_size());
+  }
   int64_t row_size() const { return shape_.groups * shape_.rows() * shape_.columns(lanes()); }
 
-  // [end - begin, groups * rows * columns]
-  torch::Tensor compute(int64_t begin, int64_t end) const {
+  // [end - begin, groups * rows * columns]; their sums of squares into `squares` [batch]
+  torch::Tensor compute(int64_t begin, int64_t end, torch::Tensor* squares = nullptr) const {
     auto rows = torch::empty({end - begin, row_size()}, gradient_.options());
+    double* norms = squares != nullptr ? squares->mutable_data_ptr<double>() : nullptr;
     at::parallel_for(begin, end, 1, [&](int64_t first, int64_t last) {
+      const auto& k = kernels();
       if (gradient_.scalar_type() == torch::kFloat64) {
-        compute_rows<double>(kernels().convolution_f64, first, last, begin, rows);
+        compute_rows<double>(k.convolution_f64, k.squares_f64, first, last, begin, rows, norms);
       } else {
-        compute_rows<float>(kernels().convolution_f32, first, last, begin, rows);
+        compute_rows<float>(k.convolution_f32, k.squares_f32, first, last, begin, rows, norms);
       }
     });
     return rows;
   }
 
   template <class T, class Kernel>
-  void compute_rows(Kernel kernel, int64_t first, int64_t last, int64_t begin,
-                    torch::Tensor& rows) const {
-    std::vector<T> scratch(scratch_size(shape_, kLanes<T>));
+  void compute_rows(Kernel kernel, double (*squares)(const T*, int64_t), int64_t first,
+                    int64_t last, int64_t begin, torch::Tensor& rows, double* norms) const {
+    std::vector<T> scratch(scratch_size(shape_, lanes()));
     const auto* input = input_.template const_data_ptr<T>();
     const auto* gradient = gradient_.template const_data_ptr<T>();
     const int64_t input_size = input_.numel() / input_.size(0);
@@ -97,6 +100,7 @@ class ConvolutionTerm final : public Term {
                  result, scratch.data());
         }
       }
+      if (norms != nullptr) norms[b] = squares(result, row_size());
     }
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Loops that decide the cost of a private step: per-example convolution weight gradients and sums
-// of squares. Compiled once for any x86-64 and once for AVX2 with FMA; the CPU decides which runs.
+// of squares. Compiled for any x86-64, for AVX2 with FMA and for AVX-512; the CPU decides which
+// runs.
 
 #include <cstdint>
 
@@ -21,18 +22,20 @@ struct ConvolutionShape {
   int64_t columns(int64_t lanes) const { return (outputs / groups + lanes - 1) / lanes * lanes; }
 };
 
-constexpr int64_t kVectorBytes = 32;
-
-template <class T>
-constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
-
 struct Kernels {
+  int64_t vector_bytes;
   // input: [channels, input]; gradient: [outputs, output]; result: [groups, rows, columns], set, or
   // added to where `add`. `scratch` holds scratch_size(shape) entries.
   void (*convolution_f32)(const float* input, const float* gradient, const ConvolutionShape& shape,
                           bool add, float* result, float* scratch);
   void (*convolution_f64)(const double* input, const double* gradient,
                           const ConvolutionShape& shape, bool add, double* result, double* scratch);
+  // left: `length` pointers to rows of `rows` entries, right: to rows of `columns` entries; result:
+  // [rows, columns], the sum over t of left[t] right[t]^T. `scratch` holds product_scratch entries.
+  void (*product_f32)(const float* const* left, const float* const* right, int64_t length,
+                      int64_t rows, int64_t columns, float* result, float* scratch);
+  void (*product_f64)(const double* const* left, const double* const* right, int64_t length,
+                      int64_t rows, int64_t columns, double* result, double* scratch);
   // In double precision, so that 1e30 and 1e-30 have squares.
   double (*squares_f32)(const float* values, int64_t count);
   double (*squares_f64)(const double* values, int64_t count);
@@ -54,6 +57,11 @@ struct Kernels {
 inline int64_t scratch_size(const ConvolutionShape& shape, int64_t lanes) {
   return shape.channels * shape.padded(0) * shape.padded(1) * shape.padded(2) +
          shape.positions() * shape.columns(lanes);
+}
+
+constexpr int64_t kMostPanelEntries = 64;  // a panel of columns is at most this much wider
+inline int64_t product_scratch(int64_t length, int64_t columns) {
+  return length * (columns + 2 * kMostPanelEntries);
 }
 
 const Kernels& kernels();

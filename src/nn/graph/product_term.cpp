@@ -1,7 +1,10 @@
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "nn/graph/kernels.h"
 #include "nn/graph/term.h"
 
 namespace starling::graph {
@@ -12,6 +15,21 @@ constexpr int64_t kChunkBytes = int64_t{8} << 20;  // of per-example gradients t
 double epsilon(torch::ScalarType dtype) {
   return dtype == torch::kFloat64 ? std::numeric_limits<double>::epsilon()
                                   : static_cast<double>(std::numeric_limits<float>::epsilon());
+}
+
+// The addresses of example b's rows in [outer, B, inner, n].
+template <class T>
+void append_rows(const torch::Tensor& rows, int64_t b, std::vector<const T*>& addresses) {
+  const T* example = rows.const_data_ptr<T>() + b * rows.stride(1);
+  for (int64_t o = 0; o < rows.size(0); ++o) {
+    for (int64_t i = 0; i < rows.size(2); ++i) {
+      addresses.push_back(example + o * rows.stride(0) + i * rows.stride(2));
+    }
+  }
+}
+
+torch::Tensor with_whole_rows(const torch::Tensor& rows) {
+  return rows.stride(3) == 1 || rows.size(3) == 1 ? rows : rows.contiguous();
 }
 
 // [outer, B, inner, n] -> [B, outer * inner, n]
@@ -52,17 +70,13 @@ torch::Tensor ProductTerm::row_norms() {
 }
 
 // sum over t, s of (l_t . l_s) (r_t . r_s), in float64 because the terms may cancel. The sum is
-// later computed by a product in the gradients' type: what its rounding could add to one example,
-// sqrt(T) epsilon sum_t |l_t| |r_t|, is added to the norm.
+// later computed by a product in the gradients' type, whose rounding is allowed for.
 torch::Tensor ProductTerm::gram_norms() {
   const auto left = examples(&Rows::left, 0, batch()).to(torch::kFloat64);
   const auto right = examples(&Rows::right, 0, batch()).to(torch::kFloat64);
   const auto squares =
       (left.bmm(left.transpose(1, 2)) * right.bmm(right.transpose(1, 2))).sum({1, 2}).clamp_min(0);
-  const double rounding =
-      std::sqrt(static_cast<double>(length())) * epsilon(rows_.front().left.scalar_type());
-  const auto slack = (left.norm(2, {2}) * right.norm(2, {2})).sum(1) * rounding;
-  return (squares.sqrt() + slack).square().cpu();
+  return (squares.sqrt().cpu() + rounding_slack()).square();
 }
 
 torch::Tensor ProductTerm::materialised_norms() {
@@ -70,24 +84,65 @@ torch::Tensor ProductTerm::materialised_norms() {
   const int64_t bytes = m * n * static_cast<int64_t>(rows_.front().left.element_size());
   const bool keep = budget_->take(batch() * bytes);
   const int64_t chunk = keep ? batch() : std::max<int64_t>(1, kChunkBytes / bytes);
-  const double rounding =
-      std::sqrt(static_cast<double>(length())) * epsilon(rows_.front().left.scalar_type());
-  std::vector<torch::Tensor> squares;
+  auto squares = torch::empty({batch()}, torch::kFloat64);
   for (int64_t begin = 0; begin < batch(); begin += chunk) {
-    const int64_t end = std::min(batch(), begin + chunk);
-    const auto left = examples(&Rows::left, begin, end);
-    const auto right = examples(&Rows::right, begin, end);
-    const auto products = left.transpose(1, 2).bmm(right).flatten(1);
-    squares.push_back(row_squares(products));
-    if (keep) {
-      kept_ = products;
-      continue;
-    }
-    const auto lengths =
-        left.norm(2, {2}, false, torch::kFloat64) * right.norm(2, {2}, false, torch::kFloat64);
-    squares.back() = (squares.back().sqrt() + (lengths.sum(1) * rounding).cpu()).square();
+    const auto products = materialise(begin, std::min(batch(), begin + chunk), squares);
+    if (keep) kept_ = products;
   }
-  return torch::cat(squares);
+  return keep ? squares : (squares.sqrt() + rounding_slack()).square();
+}
+
+// [B] float64 on the CPU: what rounding could add to one example in a sum that is computed in
+// another order, sqrt(T) epsilon sum_t |l_t| |r_t|.
+torch::Tensor ProductTerm::rounding_slack() const {
+  auto lengths = torch::zeros({batch()}, torch::kFloat64);
+  for (const auto& rows : rows_) {
+    const auto left = rows.left.norm(2, {3}, false, torch::kFloat64);
+    lengths += (left * rows.right.norm(2, {3}, false, torch::kFloat64)).sum({0, 2}).cpu();
+  }
+  return lengths * (std::sqrt(static_cast<double>(length())) *
+                    epsilon(rows_.front().left.scalar_type()));
+}
+
+// [end - begin, m * n], and the sums of their squares into `squares` [B]
+torch::Tensor ProductTerm::materialise(int64_t begin, int64_t end, torch::Tensor& squares) const {
+  const auto& k = kernels();
+  const auto type = rows_.front().left.scalar_type();
+  if (rows_.front().left.device().is_cpu() && type == torch::kFloat32)
+    return materialise_as<float>(begin, end, k.product_f32, k.squares_f32, squares);
+  if (rows_.front().left.device().is_cpu() && type == torch::kFloat64)
+    return materialise_as<double>(begin, end, k.product_f64, k.squares_f64, squares);
+  const auto left = examples(&Rows::left, begin, end), right = examples(&Rows::right, begin, end);
+  const auto products = left.transpose(1, 2).bmm(right).flatten(1);
+  squares.slice(0, begin, end).copy_(row_squares(products));
+  return products;
+}
+
+template <class T, class Product>
+torch::Tensor ProductTerm::materialise_as(int64_t begin, int64_t end, Product product,
+                                          double (*squares_of)(const T*, int64_t),
+                                          torch::Tensor& squares) const {
+  std::vector<Rows> rows;
+  for (const auto& each : rows_)
+    rows.push_back({with_whole_rows(each.left), with_whole_rows(each.right)});
+  const int64_t m = rows.front().left.size(3), n = rows.front().right.size(3);
+  auto products = torch::empty({end - begin, m * n}, rows.front().left.options());
+  T* const out = products.mutable_data_ptr<T>();
+  double* const norms = squares.mutable_data_ptr<double>();
+  at::parallel_for(begin, end, 1, [&](int64_t first, int64_t last) {
+    std::vector<T> scratch(product_scratch(length(), n));
+    for (int64_t b = first; b < last; ++b) {
+      std::vector<const T*> left, right;
+      for (const auto& each : rows) {
+        append_rows(each.left, b, left);
+        append_rows(each.right, b, right);
+      }
+      T* const result = out + (b - begin) * m * n;
+      product(left.data(), right.data(), length(), m, n, result, scratch.data());
+      norms[b] = squares_of(result, m * n);
+    }
+  });
+  return products;
 }
 
 torch::Tensor ProductTerm::weighted_sum(const torch::Tensor& factors) {
