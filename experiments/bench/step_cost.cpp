@@ -31,7 +31,7 @@ namespace {
 
 constexpr double kLearningRate = 1e-3;
 constexpr double kSliceSeconds = 0.06;
-constexpr double kProfileSeconds = 4;
+constexpr double kProfileSeconds = 6;
 
 struct Options {
   int threads = 1;

@@ -59,9 +59,9 @@ inline int64_t scratch_size(const ConvolutionShape& shape, int64_t lanes) {
          shape.positions() * shape.columns(lanes);
 }
 
-constexpr int64_t kMostPanelEntries = 64;  // a panel of columns is at most this much wider
-inline int64_t product_scratch(int64_t length, int64_t columns) {
-  return length * (columns + 2 * kMostPanelEntries);
+// Entries for both sides, cut into blocks: whole ones, of at most 64 entries a row.
+inline int64_t product_scratch(int64_t length, int64_t rows, int64_t columns) {
+  return length * (rows + columns + 2 * 64);
 }
 
 const Kernels& kernels();

@@ -8,16 +8,14 @@ namespace {
 
 constexpr int kProductRows = 6;
 
-// Columns [from, from + width) of all rows, one row behind the other, zero behind column `end`.
-template <class T>
-void pack_panel(const T* const* rows, int64_t length, int64_t from, int64_t end, int64_t width,
-                T* panel) {
-  const int64_t filled = end - from < width ? end - from : width;
-  for (int64_t t = 0; t < length; ++t, panel += width) {
-    const T* row = rows[t] + from;
-    for (int64_t j = 0; j < filled; ++j) panel[j] = row[j];
-    for (int64_t j = filled; j < width; ++j) panel[j] = 0;
+// Entries [from, from + kWidth) of a row, zero behind entry `end`.
+template <class T, int64_t kWidth>
+inline void copy_entries(const T* row, int64_t from, int64_t end, T* to) {
+  if (end - from >= kWidth) {
+    for (int64_t j = 0; j < kWidth; ++j) to[j] = row[from + j];
+    return;
   }
+  for (int64_t j = 0; j < kWidth; ++j) to[j] = from + j < end ? row[from + j] : T(0);
 }
 
 template <class T>
@@ -68,21 +66,37 @@ void for_panels(int64_t columns, int64_t from, Visit visit) {
   if constexpr (kWide > 1) for_panels<T, kWide / 2>(columns, from, visit);
 }
 
+// Rows that are far apart are read once, from end to end.
+template <class T>
+void pack_left(const T* const* left, int64_t length, int64_t rows, T* blocks) {
+  for (int64_t t = 0; t < length; ++t) {
+    for (int64_t row = 0; row < rows; row += kProductRows) {
+      copy_entries<T, kProductRows>(left[t], row, rows, blocks + length * row + t * kProductRows);
+    }
+  }
+}
+
+template <class T>
+void pack_right(const T* const* right, int64_t length, int64_t columns, T* panels) {
+  for (int64_t t = 0; t < length; ++t) {
+    for_panels<T, kWidest>(columns, 0, [&](auto wide, int64_t column) {
+      constexpr int64_t width = wide * kLanes<T>;
+      copy_entries<T, width>(right[t], column, columns, panels + length * column + t * width);
+    });
+  }
+}
+
 template <class T>
 void product(const T* const* left, const T* const* right, int64_t length, int64_t rows,
              int64_t columns, T* result, T* scratch) {
-  T* block = scratch;  // [length, kProductRows]
-  T* panels = scratch + length * kProductRows;
-  const auto panel_at = [&](int64_t column) { return panels + length * column; };
-  for_panels<T, kWidest>(columns, 0, [&](auto wide, int64_t column) {
-    pack_panel(right, length, column, columns, wide * kLanes<T>, panel_at(column));
-  });
+  T* blocks = scratch;
+  T* panels = scratch + length * (rows + kProductRows);
+  pack_left(left, length, rows, blocks);
+  pack_right(right, length, columns, panels);
   for (int64_t row = 0; row < rows; row += kProductRows) {
-    pack_panel(left, length, row, rows, int64_t{kProductRows}, block);
-    const int64_t filled = rows - row < kProductRows ? rows - row : kProductRows;
     for_panels<T, kWidest>(columns, 0, [&](auto wide, int64_t column) {
-      product_block<T, wide>(block, panel_at(column), length, filled, columns - column,
-                             result + row * columns + column, columns);
+      product_block<T, wide>(blocks + length * row, panels + length * column, length, rows - row,
+                             columns - column, result + row * columns + column, columns);
     });
   }
 }

@@ -130,7 +130,7 @@ torch::Tensor ProductTerm::materialise_as(int64_t begin, int64_t end, Product pr
   T* const out = products.mutable_data_ptr<T>();
   double* const norms = squares.mutable_data_ptr<double>();
   at::parallel_for(begin, end, 1, [&](int64_t first, int64_t last) {
-    std::vector<T> scratch(product_scratch(length(), n));
+    std::vector<T> scratch(product_scratch(length(), m, n));
     for (int64_t b = first; b < last; ++b) {
       std::vector<const T*> left, right;
       for (const auto& each : rows) {
