@@ -22,6 +22,14 @@ struct ConvolutionShape {
   int64_t columns(int64_t lanes) const { return (outputs / groups + lanes - 1) / lanes * lanes; }
 };
 
+// One time step of an LSTM, [batch, ...] each.
+struct LstmStep {
+  const float *gates, *cells, *squashed;  // activations; states before; tanh of the states after
+  const float *output_gradient, *hidden_gradient;  // the first null where none flows in
+  int64_t gate_step, output_step;                  // from one example to the next
+  int64_t batch, hidden;
+};
+
 struct Kernels {
   int64_t vector_bytes;
   // input: [channels, input]; gradient: [outputs, output]; result: [groups, rows, columns], set, or
@@ -43,14 +51,16 @@ struct Kernels {
   void (*moments_f32)(const float* a, const float* b, int64_t count, double* product, double* sum);
   void (*moments_f64)(const double* a, const double* b, int64_t count, double* product,
                       double* sum);
-  // gates: [rows, 4 * hidden], sums turned into activations; cells: [rows + batch, hidden] with the
-  // initial state in front. Rows are time-major.
-  void (*lstm_activate)(float* gates, float* cells, int64_t rows, int64_t batch, int64_t hidden);
-  // One time step back. cells: [2 * batch, hidden], the states before and after the step; output
-  // gradient: null where none flows in; cell gradient: of the state after the step, then before it.
-  void (*lstm_step_back)(const float* gates, const float* cells, const float* output_gradient,
-                         const float* hidden_gradient, float* cell_gradient, float* gate_gradients,
-                         int64_t batch, int64_t hidden);
+  // gates: [rows, 4 * hidden], sums turned into activations.
+  void (*lstm_activate)(float* gates, int64_t rows, int64_t hidden);
+  // gates: activations, a row every `step` entries; outputs: [rows, hidden]; cells: [rows + batch,
+  // hidden] with the initial state in front; squashed: [rows, hidden], tanh of the states. Rows are
+  // time-major. Returns the largest difference between a finite output and what the gates make it.
+  float (*lstm_cells)(const float* gates, int64_t step, const float* outputs, float* cells,
+                      float* squashed, int64_t rows, int64_t batch, int64_t hidden);
+  // One time step back. cell_gradient: [batch, hidden], of the state after the step, then before
+  // it; gate_gradients: [batch, 4 * hidden], set.
+  void (*lstm_step_back)(const LstmStep& step, float* cell_gradient, float* gate_gradients);
 };
 
 // Entries for the padded input and the transposed gradient.

@@ -45,44 +45,70 @@ inline void store(float* to, Floats values, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = values[i];
 }
 
-void lstm_activate(float* gates, float* cells, int64_t rows, int64_t batch, int64_t hidden) {
+void lstm_activate(float* gates, int64_t rows, int64_t hidden) {
   for (int64_t row = 0; row < rows; ++row) {
     float* gate = gates + row * 4 * hidden;
-    const float* before = cells + row * hidden;
-    float* after = cells + (row + batch) * hidden;
     for (int64_t j = 0; j < hidden; j += kLanes<float>) {
       const int64_t count = hidden - j;
-      const Floats input = sigmoid(load(gate + j, count));
-      const Floats forget = sigmoid(load(gate + hidden + j, count));
-      const Floats cell = hyperbolic_tangent(load(gate + 2 * hidden + j, count));
-      const Floats output = sigmoid(load(gate + 3 * hidden + j, count));
-      store(gate + j, input, count);
-      store(gate + hidden + j, forget, count);
-      store(gate + 2 * hidden + j, cell, count);
-      store(gate + 3 * hidden + j, output, count);
-      store(after + j, forget * load(before + j, count) + input * cell, count);
+      for (int64_t part = 0; part < 4; ++part) {
+        float* const at = gate + part * hidden + j;
+        const Floats sum = load(at, count);
+        store(at, part == 2 ? hyperbolic_tangent(sum) : sigmoid(sum), count);
+      }
     }
   }
 }
 
-void lstm_step_back(const float* gates, const float* cells, const float* output_gradient,
-                    const float* hidden_gradient, float* cell_gradient, float* gate_gradients,
-                    int64_t batch, int64_t hidden) {
-  for (int64_t b = 0; b < batch; ++b) {
-    const float* gate = gates + b * 4 * hidden;
+// The larger of the two, and the difference where it is no number although x is one.
+inline Floats larger(Floats most, Floats difference, Floats x) {
+  const Integers finite = x - x == 0.0f;
+  const Floats size = difference < 0.0f ? -difference : difference;
+  const Integers keep = (size <= most) | ~finite;
+  return keep ? most : size;
+}
+
+float lstm_cells(const float* gates, int64_t step, const float* outputs, float* cells,
+                 float* squashed, int64_t rows, int64_t batch, int64_t hidden) {
+  Floats most{};
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* gate = gates + row * step;
+    const float* before = cells + row * hidden;
+    float* after = cells + (row + batch) * hidden;
+    for (int64_t j = 0; j < hidden; j += kLanes<float>) {
+      const int64_t count = hidden - j;
+      const Floats cell = load(gate + hidden + j, count) * load(before + j, count) +
+                          load(gate + j, count) * load(gate + 2 * hidden + j, count);
+      const Floats squash = hyperbolic_tangent(cell);
+      const Floats output = load(outputs + row * hidden + j, count);
+      store(after + j, cell, count);
+      store(squashed + row * hidden + j, squash, count);
+      most = larger(most, load(gate + 3 * hidden + j, count) * squash - output, output);
+    }
+  }
+  float largest = 0;
+  for (int i = 0; i < kLanes<float>; ++i) largest = most[i] <= largest ? largest : most[i];
+  return largest;
+}
+
+void lstm_step_back(const LstmStep& in, float* cell_gradient, float* gate_gradients) {
+  const int64_t hidden = in.hidden;
+  for (int64_t b = 0; b < in.batch; ++b) {
+    const float* gate = in.gates + b * in.gate_step;
     float* result = gate_gradients + b * 4 * hidden;
     for (int64_t j = 0; j < hidden; j += kLanes<float>) {
       const int64_t count = hidden - j, at = b * hidden + j;
       const Floats input = load(gate + j, count), forget = load(gate + hidden + j, count);
       const Floats cell = load(gate + 2 * hidden + j, count);
       const Floats output = load(gate + 3 * hidden + j, count);
-      const Floats squashed = hyperbolic_tangent(load(cells + batch * hidden + at, count));
-      Floats dh = load(hidden_gradient + at, count);
-      if (output_gradient != nullptr) dh += load(output_gradient + at, count);
+      const Floats squashed = load(in.squashed + at, count);
+      Floats dh = load(in.hidden_gradient + at, count);
+      if (in.output_gradient != nullptr) {
+        dh += load(in.output_gradient + b * in.output_step + j, count);
+      }
       const Floats dc =
           load(cell_gradient + at, count) + dh * output * (1.0f - squashed * squashed);
       store(result + j, dc * cell * input * (1.0f - input), count);
-      store(result + hidden + j, dc * load(cells + at, count) * forget * (1.0f - forget), count);
+      store(result + hidden + j, dc * load(in.cells + at, count) * forget * (1.0f - forget), count);
       store(result + 2 * hidden + j, dc * input * (1.0f - cell * cell), count);
       store(result + 3 * hidden + j, dh * squashed * output * (1.0f - output), count);
       store(cell_gradient + at, dc * forget, count);

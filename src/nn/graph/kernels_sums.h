@@ -6,45 +6,57 @@
 namespace starling::graph {
 namespace {
 
-template <class T>
-double squares(const T* values, int64_t count) {
-  constexpr int kSums = 16;
-  double sums[kSums] = {};
-  int64_t i = 0;
-  for (; i + kSums <= count; i += kSums) {
-    for (int k = 0; k < kSums; ++k) {
-      const double value = values[i + k];
-      sums[k] += value * value;
-    }
-  }
+using Doubles = VectorOf<double>::type;
+typedef float HalfFloats __attribute__((vector_size(kVectorBytes / 2), aligned(4), may_alias));
+
+inline Doubles load_wide(const double* from) { return load_vector(from); }
+inline Doubles load_wide(const float* from) {
+  return __builtin_convertvector(*reinterpret_cast<const HalfFloats*>(from), Doubles);
+}
+
+inline double total_of(Doubles values) {
   double total = 0;
-  for (; i < count; ++i) total += static_cast<double>(values[i]) * values[i];
-  for (double sum : sums) total += sum;
+  for (int i = 0; i < kLanes<double>; ++i) total += values[i];
   return total;
 }
 
 template <class T>
-void moments(const T* a, const T* b, int64_t count, double* product, double* sum) {
-  constexpr int kSums = 16;
-  double products[kSums] = {}, sums[kSums] = {};
+double squares(const T* values, int64_t count) {
+  constexpr int64_t lanes = kLanes<double>;
+  Doubles sums[4] = {};
   int64_t i = 0;
-  for (; i + kSums <= count; i += kSums) {
-    for (int k = 0; k < kSums; ++k) {
-      const double left = a[i + k];
-      products[k] += left * b[i + k];
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+      const Doubles value = load_wide(values + i + k * lanes);
+      sums[k] += value * value;
+    }
+  }
+  double rest = 0;
+  for (; i < count; ++i) rest += static_cast<double>(values[i]) * values[i];
+  return rest + total_of((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+template <class T>
+void moments(const T* a, const T* b, int64_t count, double* product, double* sum) {
+  constexpr int64_t lanes = kLanes<double>;
+  Doubles products[2] = {}, sums[2] = {};
+  int64_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+#pragma GCC unroll 2
+    for (int k = 0; k < 2; ++k) {
+      const Doubles left = load_wide(a + i + k * lanes);
+      products[k] += left * load_wide(b + i + k * lanes);
       sums[k] += left;
     }
   }
-  *product = 0;
-  *sum = 0;
+  double product_rest = 0, sum_rest = 0;
   for (; i < count; ++i) {
-    *product += static_cast<double>(a[i]) * b[i];
-    *sum += a[i];
+    product_rest += static_cast<double>(a[i]) * b[i];
+    sum_rest += a[i];
   }
-  for (int k = 0; k < kSums; ++k) {
-    *product += products[k];
-    *sum += sums[k];
-  }
+  *product = product_rest + total_of(products[0] + products[1]);
+  *sum = sum_rest + total_of(sums[0] + sums[1]);
 }
 
 }  // namespace

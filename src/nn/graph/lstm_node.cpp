@@ -27,6 +27,27 @@ torch::Tensor state(const torch::autograd::SavedVariable& saved, int64_t batch, 
   return saved.unpack().detach().reshape({batch, hidden}).contiguous();
 }
 
+constexpr float kOutputTolerance = 1e-5f;  // of outputs within [-1, 1]
+
+// oneDNN keeps the activated gates in front of its workspace, [T, B, row], rows of 4 H padded to
+// whole cache lines, and by one more where that is a multiple of 256.
+torch::Tensor gates_in_workspace(const torch::Tensor& workspace, int64_t steps, int64_t batch,
+                                 int64_t hidden) {
+  constexpr int64_t kLine = 16;
+  int64_t row = (4 * hidden + kLine - 1) / kLine * kLine;
+  if (row % 256 == 0) row += kLine;
+  const int64_t bytes = steps * batch * row * static_cast<int64_t>(sizeof(float));
+  const bool fits = workspace.defined() && workspace.scalar_type() == torch::kByte &&
+                    workspace.is_contiguous() && workspace.numel() >= bytes &&
+                    reinterpret_cast<uintptr_t>(workspace.const_data_ptr()) % sizeof(float) == 0;
+  if (!fits) return {};
+  return workspace.flatten()
+      .slice(0, 0, bytes)
+      .view(torch::kFloat32)
+      .view({steps, batch, row})
+      .slice(2, 0, 4 * hidden);
+}
+
 // num_layers, bidirectional and batch_first are the module's; each node is one layer in one
 // direction and time-major.
 bool covers(const MkldnnRnnLayerBackward0& node) {
@@ -47,6 +68,8 @@ c10::intrusive_ptr<LstmNode> replacement_of(MkldnnRnnLayerBackward0& node) {
   saved.w_hh = node.weight1_.unpack().detach();
   if (node.has_biases)
     saved.bias = node.weight2_.unpack().detach() + node.weight3_.unpack().detach();
+  saved.gates = gates_in_workspace(node.result3_.unpack(node.getptr()), saved.input.size(0), batch,
+                                   node.hidden_size);
   saved.reverse = node.reverse;
   auto replacement = c10::make_intrusive<LstmNode>(std::move(saved));
   replacement->set_next_edges(torch::autograd::edge_list(node.next_edges()));
@@ -67,50 +90,79 @@ c10::intrusive_ptr<LstmNode> replacement_of(MkldnnRnnLayerBackward0& node) {
 LstmNode::LstmNode(Saved saved) : saved_(std::move(saved)) {}
 
 torch::Tensor LstmNode::in_order(const torch::Tensor& sequence) const {
-  return (saved_.reverse ? sequence.flip(0) : sequence).contiguous();
+  return saved_.reverse ? sequence.flip(0) : sequence;
+}
+
+void LstmNode::find_gates() {
+  if (gates_.defined()) return;
+  input_ = in_order(saved_.input);
+  const int64_t steps = input_.size(0), batch = input_.size(1), hidden = saved_.w_hh.size(1);
+  const auto outputs = in_order(saved_.output).contiguous();
+  previous_ = torch::cat({saved_.hidden.unsqueeze(0), outputs.slice(0, 0, steps - 1)});
+  cells_ = torch::empty({steps + 1, batch, hidden}, outputs.options());
+  cells_[0].copy_(saved_.cell);
+  squashed_ = torch::empty_like(outputs);
+  gates_ = saved_.gates;
+  if (gates_.defined() && gates_explain_outputs(outputs)) return;
+  recompute_gates();
+  gates_explain_outputs(outputs);
+}
+
+// The states that follow from the gates, and whether the outputs do.
+bool LstmNode::gates_explain_outputs(const torch::Tensor& outputs) {
+  const int64_t batch = outputs.size(1), hidden = outputs.size(2);
+  const float difference = kernels().lstm_cells(
+      gates_.const_data_ptr<float>(), gates_.stride(1), outputs.const_data_ptr<float>(),
+      cells_.mutable_data_ptr<float>(), squashed_.mutable_data_ptr<float>(),
+      outputs.size(0) * batch, batch, hidden);
+  return difference <= kOutputTolerance;
 }
 
 void LstmNode::recompute_gates() {
-  if (gates_.defined()) return;
-  input_ = in_order(saved_.input);
-  const int64_t steps = input_.size(0), batch = input_.size(1);
-  const int64_t hidden = saved_.w_hh.size(1), rows = steps * batch;
-  const auto output = in_order(saved_.output);
-  previous_ = torch::cat({saved_.hidden.unsqueeze(0), output.slice(0, 0, steps - 1)});
-  const auto flat = input_.view({rows, -1});
-  gates_ = saved_.bias.defined() ? torch::addmm(saved_.bias, flat, saved_.w_ih.t())
-                                 : flat.mm(saved_.w_ih.t());
-  gates_.addmm_(previous_.view({rows, hidden}), saved_.w_hh.t());
-  cells_ = torch::empty({steps + 1, batch, hidden}, gates_.options());
-  cells_[0].copy_(saved_.cell);
-  kernels().lstm_activate(gates_.mutable_data_ptr<float>(), cells_.mutable_data_ptr<float>(), rows,
-                          batch, hidden);
+  const int64_t steps = input_.size(0), batch = input_.size(1), hidden = saved_.w_hh.size(1);
+  const auto flat = input_.reshape({steps * batch, -1});
+  auto sums = saved_.bias.defined() ? torch::addmm(saved_.bias, flat, saved_.w_ih.t())
+                                    : flat.mm(saved_.w_ih.t());
+  sums.addmm_(previous_.view({-1, hidden}), saved_.w_hh.t());
+  kernels().lstm_activate(sums.mutable_data_ptr<float>(), steps * batch, hidden);
+  gates_ = sums.view({steps, batch, 4 * hidden});
 }
 
 void LstmNode::run_back(const std::vector<torch::Tensor>& gradients) {
-  recompute_gates();
+  find_gates();
   const int64_t steps = input_.size(0), batch = input_.size(1), hidden = saved_.w_hh.size(1);
   const auto zero_or = [&](size_t index) {
     const bool flows = index < gradients.size() && gradients[index].defined();
     return flows ? gradients[index].reshape({batch, hidden}).clone()
-                 : torch::zeros({batch, hidden}, gates_.options());
+                 : torch::zeros({batch, hidden}, cells_.options());
   };
   torch::Tensor output;
   if (gradients[0].defined()) output = in_order(gradients[0]);
+  if (output.defined() && output.stride(2) != 1) output = output.contiguous();
   hidden_gradient_ = zero_or(1);
   cell_gradient_ = zero_or(2);
-  auto result = torch::empty({steps, batch, 4 * hidden}, gates_.options());
+  auto result = torch::empty({steps, batch, 4 * hidden}, cells_.options());
   const auto w_hh = saved_.w_hh.contiguous();
-  const int64_t size = batch * hidden;
   for (int64_t t = steps - 1; t >= 0; --t) {
-    kernels().lstm_step_back(
-        gates_.const_data_ptr<float>() + 4 * t * size, cells_.const_data_ptr<float>() + t * size,
-        output.defined() ? output.const_data_ptr<float>() + t * size : nullptr,
-        hidden_gradient_.const_data_ptr<float>(), cell_gradient_.mutable_data_ptr<float>(),
-        result.mutable_data_ptr<float>() + 4 * t * size, batch, hidden);
-    at::mm_out(hidden_gradient_, result[t], w_hh);
+    LstmStep step{};
+    step.gates = gates_.const_data_ptr<float>() + t * gates_.stride(0);
+    step.gate_step = gates_.stride(1);
+    step.cells = cells_.const_data_ptr<float>() + t * batch * hidden;
+    step.squashed = squashed_.const_data_ptr<float>() + t * batch * hidden;
+    if (output.defined()) {
+      step.output_gradient = output.const_data_ptr<float>() + t * output.stride(0);
+      step.output_step = output.stride(1);
+    }
+    step.hidden_gradient = hidden_gradient_.const_data_ptr<float>();
+    step.batch = batch;
+    step.hidden = hidden;
+    auto gate_gradients = result[t];
+    kernels().lstm_step_back(step, cell_gradient_.mutable_data_ptr<float>(),
+                             gate_gradients.mutable_data_ptr<float>());
+    at::mm_out(hidden_gradient_, gate_gradients, w_hh);
   }
   gate_gradients_ = result;
+  bias_gradients_ = result.sum(0);
 }
 
 const torch::Tensor& LstmNode::gate_gradients(const std::vector<torch::Tensor>& gradients) {

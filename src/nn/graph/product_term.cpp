@@ -100,8 +100,8 @@ torch::Tensor ProductTerm::rounding_slack() const {
     const auto left = rows.left.norm(2, {3}, false, torch::kFloat64);
     lengths += (left * rows.right.norm(2, {3}, false, torch::kFloat64)).sum({0, 2}).cpu();
   }
-  return lengths * (std::sqrt(static_cast<double>(length())) *
-                    epsilon(rows_.front().left.scalar_type()));
+  return lengths *
+         (std::sqrt(static_cast<double>(length())) * epsilon(rows_.front().left.scalar_type()));
 }
 
 // [end - begin, m * n], and the sums of their squares into `squares` [B]

@@ -18,7 +18,7 @@ class LstmRule final : public Rule {
     for (const auto& gradient : captured.gradients) flows = flows || gradient.defined();
     if (!flows) return nullptr;
     const auto& gates = node_.gate_gradients(captured.gradients);
-    if (edge.index >= kFirstBias) return std::make_unique<DenseTerm>(gates.sum(0));
+    if (edge.index >= kFirstBias) return std::make_unique<DenseTerm>(node_.bias_gradients());
     const auto& rows = edge.index == kInputWeight ? node_.inputs() : node_.previous();
     return std::make_unique<ProductTerm>(ProductTerm::Rows{gates.unsqueeze(2), rows.unsqueeze(2)},
                                          budget_);
