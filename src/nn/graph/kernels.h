@@ -39,11 +39,12 @@ struct Kernels {
   void (*convolution_f64)(const double* input, const double* gradient,
                           const ConvolutionShape& shape, bool add, double* result, double* scratch);
   // left: `length` pointers to rows of `rows` entries, right: to rows of `columns` entries; result:
-  // [rows, columns], the sum over t of left[t] right[t]^T. `scratch` holds product_scratch entries.
-  void (*product_f32)(const float* const* left, const float* const* right, int64_t length,
-                      int64_t rows, int64_t columns, float* result, float* scratch);
-  void (*product_f64)(const double* const* left, const double* const* right, int64_t length,
-                      int64_t rows, int64_t columns, double* result, double* scratch);
+  // [rows, columns], the sum over t of left[t] right[t]^T. Returns its sum of squares. `scratch`
+  // holds product_scratch entries.
+  double (*product_f32)(const float* const* left, const float* const* right, int64_t length,
+                        int64_t rows, int64_t columns, float* result, float* scratch);
+  double (*product_f64)(const double* const* left, const double* const* right, int64_t length,
+                        int64_t rows, int64_t columns, double* result, double* scratch);
   // In double precision, so that 1e30 and 1e-30 have squares.
   double (*squares_f32)(const float* values, int64_t count);
   double (*squares_f64)(const double* values, int64_t count);

@@ -7,6 +7,7 @@ namespace starling::graph {
 namespace {
 
 constexpr int kProductRows = 6;
+constexpr int64_t kAhead = 2;  // rows fetched before they are needed
 
 // Entries [from, from + kWidth) of a row, zero behind entry `end`.
 template <class T, int64_t kWidth>
@@ -27,9 +28,10 @@ inline void store_entries(T* to, typename VectorOf<T>::type values, int64_t coun
   for (int64_t j = 0; j < count; ++j) to[j] = values[j];
 }
 
+// Returns the sums of squares of the whole block, whose entries behind the last are zero.
 template <class T, int kWide>
-void product_block(const T* left, const T* right, int64_t length, int64_t rows, int64_t columns,
-                   T* result, int64_t step) {
+Doubles product_block(const T* left, const T* right, int64_t length, int64_t rows, int64_t columns,
+                      T* result, int64_t step) {
   using Vector = typename VectorOf<T>::type;
   constexpr int64_t lanes = kLanes<T>;
   Vector sums[kProductRows][kWide] = {};
@@ -46,14 +48,17 @@ void product_block(const T* left, const T* right, int64_t length, int64_t rows, 
     left += kProductRows;
     right += kWide * lanes;
   }
+  Doubles squares{};
 #pragma GCC unroll 8
   for (int r = 0; r < kProductRows; ++r) {
     if (r >= rows) break;
 #pragma GCC unroll 8
     for (int w = 0; w < kWide; ++w) {
+      squares += squares_of(sums[r][w]);
       store_entries(result + r * step + w * lanes, sums[r][w], columns - w * lanes);
     }
   }
+  return squares;
 }
 
 // Calls visit(vectors, first column) for panels of the widest fitting width.
@@ -70,7 +75,9 @@ void for_panels(int64_t columns, int64_t from, Visit visit) {
 template <class T>
 void pack_left(const T* const* left, int64_t length, int64_t rows, T* blocks) {
   for (int64_t t = 0; t < length; ++t) {
+    const T* const soon = left[t + kAhead < length ? t + kAhead : t];
     for (int64_t row = 0; row < rows; row += kProductRows) {
+      __builtin_prefetch(soon + row);
       copy_entries<T, kProductRows>(left[t], row, rows, blocks + length * row + t * kProductRows);
     }
   }
@@ -79,26 +86,31 @@ void pack_left(const T* const* left, int64_t length, int64_t rows, T* blocks) {
 template <class T>
 void pack_right(const T* const* right, int64_t length, int64_t columns, T* panels) {
   for (int64_t t = 0; t < length; ++t) {
+    const T* const soon = right[t + kAhead < length ? t + kAhead : t];
     for_panels<T, kWidest>(columns, 0, [&](auto wide, int64_t column) {
       constexpr int64_t width = wide * kLanes<T>;
+      for (int64_t j = 0; j < width; j += kLanes<T>) __builtin_prefetch(soon + column + j);
       copy_entries<T, width>(right[t], column, columns, panels + length * column + t * width);
     });
   }
 }
 
 template <class T>
-void product(const T* const* left, const T* const* right, int64_t length, int64_t rows,
-             int64_t columns, T* result, T* scratch) {
+double product(const T* const* left, const T* const* right, int64_t length, int64_t rows,
+               int64_t columns, T* result, T* scratch) {
   T* blocks = scratch;
   T* panels = scratch + length * (rows + kProductRows);
   pack_left(left, length, rows, blocks);
   pack_right(right, length, columns, panels);
+  Doubles squares{};
   for (int64_t row = 0; row < rows; row += kProductRows) {
     for_panels<T, kWidest>(columns, 0, [&](auto wide, int64_t column) {
-      product_block<T, wide>(blocks + length * row, panels + length * column, length, rows - row,
-                             columns - column, result + row * columns + column, columns);
+      squares += product_block<T, wide>(blocks + length * row, panels + length * column, length,
+                                        rows - row, columns - column,
+                                        result + row * columns + column, columns);
     });
   }
+  return total_of(squares);
 }
 
 }  // namespace

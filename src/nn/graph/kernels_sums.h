@@ -6,20 +6,6 @@
 namespace starling::graph {
 namespace {
 
-using Doubles = VectorOf<double>::type;
-typedef float HalfFloats __attribute__((vector_size(kVectorBytes / 2), aligned(4), may_alias));
-
-inline Doubles load_wide(const double* from) { return load_vector(from); }
-inline Doubles load_wide(const float* from) {
-  return __builtin_convertvector(*reinterpret_cast<const HalfFloats*>(from), Doubles);
-}
-
-inline double total_of(Doubles values) {
-  double total = 0;
-  for (int i = 0; i < kLanes<double>; ++i) total += values[i];
-  return total;
-}
-
 template <class T>
 double squares(const T* values, int64_t count) {
   constexpr int64_t lanes = kLanes<double>;

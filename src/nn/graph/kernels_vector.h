@@ -43,6 +43,35 @@ inline void store_vector(T* to, typename VectorOf<T>::type values) {
   *reinterpret_cast<typename VectorOf<T>::type*>(to) = values;
 }
 
+using Doubles = VectorOf<double>::type;
+typedef float HalfFloats __attribute__((vector_size(kVectorBytes / 2), aligned(4), may_alias));
+
+inline Doubles load_wide(const double* from) { return load_vector(from); }
+inline Doubles load_wide(const float* from) {
+  return __builtin_convertvector(*reinterpret_cast<const HalfFloats*>(from), Doubles);
+}
+
+template <int kFrom, int... kLane>
+inline Doubles widen(VectorOf<float>::type values, std::integer_sequence<int, kLane...>) {
+  return __builtin_convertvector(__builtin_shufflevector(values, values, (kFrom + kLane)...),
+                                 Doubles);
+}
+
+// Squares of all entries, in double precision.
+inline Doubles squares_of(VectorOf<double>::type values) { return values * values; }
+inline Doubles squares_of(VectorOf<float>::type values) {
+  constexpr int n = static_cast<int>(kLanes<double>);
+  const auto lanes = std::make_integer_sequence<int, n>();
+  const Doubles low = widen<0>(values, lanes), high = widen<n>(values, lanes);
+  return low * low + high * high;
+}
+
+inline double total_of(Doubles values) {
+  double total = 0;
+  for (int i = 0; i < kLanes<double>; ++i) total += values[i];
+  return total;
+}
+
 // Swaps the off-diagonal squares of side kSide in every square of side 2 kSide.
 template <int kSide, class Vector, int... kLane>
 inline void swap_squares(Vector& upper, Vector& lower, std::integer_sequence<int, kLane...>) {

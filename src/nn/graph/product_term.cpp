@@ -109,9 +109,9 @@ torch::Tensor ProductTerm::materialise(int64_t begin, int64_t end, torch::Tensor
   const auto& k = kernels();
   const auto type = rows_.front().left.scalar_type();
   if (rows_.front().left.device().is_cpu() && type == torch::kFloat32)
-    return materialise_as<float>(begin, end, k.product_f32, k.squares_f32, squares);
+    return materialise_as<float>(begin, end, k.product_f32, squares);
   if (rows_.front().left.device().is_cpu() && type == torch::kFloat64)
-    return materialise_as<double>(begin, end, k.product_f64, k.squares_f64, squares);
+    return materialise_as<double>(begin, end, k.product_f64, squares);
   const auto left = examples(&Rows::left, begin, end), right = examples(&Rows::right, begin, end);
   const auto products = left.transpose(1, 2).bmm(right).flatten(1);
   squares.slice(0, begin, end).copy_(row_squares(products));
@@ -120,7 +120,6 @@ torch::Tensor ProductTerm::materialise(int64_t begin, int64_t end, torch::Tensor
 
 template <class T, class Product>
 torch::Tensor ProductTerm::materialise_as(int64_t begin, int64_t end, Product product,
-                                          double (*squares_of)(const T*, int64_t),
                                           torch::Tensor& squares) const {
   std::vector<Rows> rows;
   for (const auto& each : rows_)
@@ -138,8 +137,7 @@ torch::Tensor ProductTerm::materialise_as(int64_t begin, int64_t end, Product pr
         append_rows(each.right, b, right);
       }
       T* const result = out + (b - begin) * m * n;
-      product(left.data(), right.data(), length(), m, n, result, scratch.data());
-      norms[b] = squares_of(result, m * n);
+      norms[b] = product(left.data(), right.data(), length(), m, n, result, scratch.data());
     }
   });
   return products;

@@ -79,7 +79,6 @@ class ProductTerm final : public Term {
   torch::Tensor materialise(int64_t begin, int64_t end, torch::Tensor& squares) const;
   template <class T, class Product>
   torch::Tensor materialise_as(int64_t begin, int64_t end, Product product,
-                               double (*squares_of)(const T*, int64_t),
                                torch::Tensor& squares) const;
   torch::Tensor examples(torch::Tensor Rows::*side, int64_t begin, int64_t end) const;
 
