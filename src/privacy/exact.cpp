@@ -25,7 +25,7 @@ const double kLogRounding = std::log(1e-4);
 // A transform of hits alone bears this share before another choice of hits is better.
 const double kLogRoundingOfHits = std::log(2e-3);
 constexpr double kLogNegligible = -10.0;
-constexpr int kMostPasses = 6;
+constexpr int kMostPasses = 8;
 // Releases among which hits are looked for.
 constexpr size_t kMostSplit = 16;
 constexpr double kMostSplitEpsilon = 100.0;
@@ -99,26 +99,6 @@ bool one_release(const std::vector<Term>& terms) {
   return terms.size() == 1 && terms[0].count == 1.0;
 }
 
-// Outcomes with a hit and those without one, each transformed at its own tilt.
-class SplitCurve : public DeltaCurve {
- public:
-  SplitCurve(std::unique_ptr<DeltaCurve> hits, std::unique_ptr<DeltaCurve> rest)
-      : hits_(std::move(hits)), rest_(std::move(rest)) {}
-  double log_upper(double epsilon) const override {
-    return std::min(0.0, log_add_exp(hits_->log_upper(epsilon), rest_->log_upper(epsilon)));
-  }
-  double log_lower(double epsilon) const override {
-    return log_add_exp(hits_->log_lower(epsilon), rest_->log_lower(epsilon));
-  }
-  double log_rounding(double epsilon) const override {
-    return log_add_exp(hits_->log_rounding(epsilon), rest_->log_rounding(epsilon));
-  }
-  std::string method() const override { return hits_->method() + ", twice"; }
-
- private:
-  std::unique_ptr<DeltaCurve> hits_, rest_;
-};
-
 std::unique_ptr<DeltaCurve> make_split_curve(Side& side, const CurveTarget& target) {
   const double log_rest = side.log_rest - side.rest_theta * target.epsilon;
   if (log_rest < target.log_delta + kLogNegligible) return make_lattice(side, target);
@@ -145,10 +125,17 @@ std::unique_ptr<DeltaCurve> make_curve(Side& side, double theta, double epsilon,
                                        double reach, double fineness = 1.0) {
   const auto target = [&](bool scaled) {
     const double tilt = choose_theta(side, theta, epsilon, log_delta, scaled);
-    return CurveTarget{tilt, std::max(0.0, epsilon - reach / tilt), log_delta, fineness};
+    return CurveTarget{tilt, std::max(0.0, epsilon - reach / tilt), log_delta, fineness, epsilon};
   };
   if (!side.hits) {
-    if (auto contour = make_contour(side, target(true))) return contour;
+    auto contour = make_contour(side, target(true));
+    const auto rounds = [&](const DeltaCurve& curve) {
+      return curve.log_rounding(epsilon) > log_delta + kLogRounding;
+    };
+    if (contour && !rounds(*contour)) return contour;
+    if (auto hits = make_hits_and_rest(side, target(false))) return hits;
+    if (auto hits = make_hits(side, target(false))) return hits;
+    if (contour) return contour;
   }
   return side.hits ? make_split_curve(side, target(false)) : make_lattice(side, target(false));
 }
@@ -272,8 +259,9 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
     if (best.error <= kTightEnough * std::max(2.0, best.value)) break;
     // A curve reaches so far only; one whose end was reached is followed by another.
     const bool far = epsilon - best.value > 0.3 * reach / theta;
-    const bool rounds = curve && curve->log_rounding(best.value) >
-                                     log_delta + (side.hits ? kLogRoundingOfHits : kLogRounding);
+    const bool rounds = !far && curve &&
+                        curve->log_rounding(best.value) >
+                            log_delta + (side.hits ? kLogRoundingOfHits : kLogRounding);
     if (few && best.value < kMostSplitEpsilon && (rounds || side.hits)) {
       split_hits(side, 0.95 * best.value, log_delta);
     }

@@ -155,6 +155,13 @@ const char* direction_name(Direction direction) {
   return direction == Direction::add ? "add" : "replace";
 }
 
+SplitNodes Loss::split_nodes(double theta, double t_max, double log_count, double, double) const {
+  TiltedNodes nodes = tilted(theta, t_max, log_count);
+  return {
+      {}, std::move(nodes.loss), std::move(nodes.weight), {}, nodes.cumulant, 0.0, nodes.error, 0.0,
+      0.0};
+}
+
 double Loss::variance(double theta, double) const {
   const TiltedNodes nodes = tilted(theta, 0.0, 0.0);
   double mean = 0.0, square = 0.0;

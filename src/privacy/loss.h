@@ -25,6 +25,23 @@ struct TiltedNodes {
   double error = 0.0;
 };
 
+// The same for a law split in two, so that rare large losses, the *hits*, can be transformed apart.
+// A loss at y is a hit with a probability that rises smoothly from 0 to 1 around the threshold;
+// what is left is the rest:
+//   E[e^((theta + it) L); rest] / E[e^(theta L); rest] = sum_k rest_k e^(i t loss_k) +- error,
+//   E[e^((theta + it) L); hit] / E[e^(theta L); rest]  = sum_k hit_k e^(i t loss_k) +- hit_error.
+struct SplitNodes {
+  std::vector<double> place;  // y
+  std::vector<double> loss;
+  std::vector<double> rest;
+  std::vector<double> hit;  // empty without hits
+  double cumulant = 0.0;    // log E[e^(theta L); rest]
+  double hits = 0.0;        // sum of hit_k
+  double error = 0.0;
+  double hit_error = 0.0;
+  double at_end = 0.0;  // weight of the rest's last node
+};
+
 // A cell of the tilted law that holds at least `mass`, evenly spread, and within which the loss
 // rises from `low` to `high` at a rate between 4 rise / width and `ratio` times that. Cells adjoin.
 struct DecayCell {
@@ -66,6 +83,19 @@ class Loss {
   virtual double rare_from() const { return std::numeric_limits<double>::infinity(); }
   // E[e^(theta L)] over hits up to the cut, a little rounded up.
   virtual double rare_moment(double) const { return 0.0; }
+  // Split around the loss `threshold`; by default nothing is a hit. Arguments as for tilted(); the
+  // law ends at `end`, one of the tops, where a sum of nodes is a little above the integral.
+  virtual SplitNodes split_nodes(double theta, double t_max, double log_count, double threshold,
+                                 double end) const;
+  // The y beyond which a rest has less than e^-70 of a release's mass, and the share of the rest
+  // at a loss.
+  virtual double split_end(double) const { return high(); }
+  virtual double rest_share(double, double) const { return 1.0; }
+  // Logarithm of a bound on |E[e^((theta + it) L); hit]| / E[e^(theta L); rest] that holds for this
+  // and every larger t; `nodes` are those of t_max 0.
+  virtual double log_hit_decay(const SplitNodes&, double, double) const {
+    return -std::numeric_limits<double>::infinity();
+  }
   // Variance of the tilted loss, roughly.
   virtual double variance(double theta, double top) const;
   // Cells of about `width` natural units; empty where nothing is known.

@@ -14,6 +14,15 @@ constexpr double kTail = 13.0;  // standard deviations; e^-84 lies beyond
 constexpr double kLogAccuracy = 32.0;
 constexpr double kMostNodes = 3e5;
 
+// Heights above the real line, as shares of the strip's pi.
+const std::vector<double> kAngles = [] {
+  std::vector<double> angles;
+  for (int i = 1; i <= 14; ++i) angles.push_back(0.97 * kPi * std::pow(i / 14.0, 2.5));
+  return angles;
+}();
+// Means over the law at some height are sums over the nodes of the real line.
+constexpr double kGrowthSlack = 2.0;
+
 // w(z) = 1 - q + q e^((2z-1)/2s^2) is the ratio of the sampled Gaussian to N(0, s^2).
 //   remove   P = w N(0, s^2), Q = N(0, s^2):               L = log w(z),              y = z
 //   add      P = N(0, s^2),   Q = w N(0, s^2):             L = -log w(z),             y = -z
@@ -38,6 +47,17 @@ class PoissonGaussianLoss : public Loss {
   }
   double rare_from() const override { return split_; }
   double rare_moment(double theta) const override;
+  SplitNodes split_nodes(double theta, double t_max, double log_count, double threshold,
+                         double end) const override;
+  double log_hit_decay(const SplitNodes& nodes, double theta, double t) const override;
+  double split_end(double threshold) const override {
+    return splits(threshold) ? place(threshold) + 12.0 * split_width() : high();
+  }
+  double rest_share(double here, double threshold) const override {
+    if (!splits(threshold)) return 1.0;
+    const double away = (place(here) - place(threshold)) / split_width();
+    return 0.5 * std::erfc(away / std::numbers::sqrt2);
+  }
   double top() const override { return std::min(cut_, high()); }
   double top(double theta, double log_count) const override;
   std::vector<DecayCell> decay_cells(double theta, double cumulant, double width) const override;
@@ -101,6 +121,15 @@ class PoissonGaussianLoss : public Loss {
   double log_tilted(double theta, double y) const { return log_density(y) + theta * loss(y); }
 
   double step(double theta, double t_max, double log_count) const;
+  double argument(double y, double angle) const;
+  double growth(double theta, double angle) const;
+  // The split rises as Phi(y / width): sharp against the loss, which grows over s^2, and no sharper
+  // than the quadrature bears.
+  double split_width() const { return 0.1 * std::min(s_, s2_); }
+  bool splits(double threshold) const { return direction_ != Direction::add && threshold < 1e300; }
+  double split_step(const SplitNodes& coarse, double theta, double t_max, double need) const;
+  SplitNodes split_nodes_at(double h, double theta, double log_count, double middle,
+                            double end) const;
   double grid_step() const { return std::min(0.5 * s_, 0.7 * s2_); }
   double tilted_high(double theta) const {
     if (direction_ == Direction::add) return kTail * s_;
@@ -259,6 +288,136 @@ TiltedNodes PoissonGaussianLoss::tilted(double theta, double t_max, double log_c
   nodes.error = 4.0 * std::exp(-kLogAccuracy - log_count) + 2e-16 * std::abs(nodes.cumulant) +
                 1e-15 * std::min(1.0, absolute * std::exp(-nodes.cumulant));
   return nodes;
+}
+
+// arg of w at height y = angle s^2 above the real line: by how much e^(itL) grows there, or shrinks
+// below it, is e^(t argument).
+double PoissonGaussianLoss::argument(double y, double angle) const {
+  const auto of_w = [&](double z) {
+    const double log_odds = log_q_ - log_rest_ + (2.0 * z - 1.0) / (2.0 * s2_);
+    if (log_odds > 40.0) return angle;
+    const double odds = std::exp(log_odds);
+    return std::atan2(odds * std::sin(angle), 1.0 + odds * std::cos(angle));
+  };
+  if (direction_ == Direction::replace) return of_w(y) + of_w(-y);
+  return of_w(direction_ == Direction::add ? -y : y);
+}
+
+// Of all factors at that height but e^(itL), the smooth split's included: the normal distribution
+// function Phi has |Phi(a + ib)| <= e^(b^2/2) Phi(a).
+double PoissonGaussianLoss::growth(double theta, double angle) const {
+  const double power = direction_ == Direction::remove ? 0.0 : theta;
+  const double height = angle * s2_ / split_width();
+  return 0.5 * (angle * angle * s2_ + height * height) - power * std::log(std::cos(0.5 * angle));
+}
+
+// log sum of weights e^(sign t argument).
+double log_mean_growth(std::span<const double> weights, std::span<const double> arguments,
+                       double t) {
+  double high = -INFINITY, sum = 0.0;
+  for (double argument : arguments) high = std::max(high, t * argument);
+  for (size_t k = 0; k < weights.size(); ++k) {
+    sum += weights[k] * std::exp(t * arguments[k] - high);
+  }
+  return high + std::log(sum);
+}
+
+// As step(), but e^(t argument) is averaged over the law instead of bounded by its largest value.
+double PoissonGaussianLoss::split_step(const SplitNodes& coarse, double theta, double t_max,
+                                       double need) const {
+  double widest = 0.0;
+  std::vector<double> arguments(coarse.place.size());
+  for (double angle : kAngles) {
+    for (size_t k = 0; k < arguments.size(); ++k) arguments[k] = argument(coarse.place[k], angle);
+    double more = log_mean_growth(coarse.rest, arguments, t_max);
+    if (coarse.hits > 0.0) {
+      const double hits = log_mean_growth(coarse.hit, arguments, t_max);
+      more = std::max(more, hits - std::log(coarse.hits));
+    }
+    const double all = need + growth(theta, angle) + more + kGrowthSlack;
+    widest = std::max(widest, 2.0 * kPi * angle * s2_ / all);
+  }
+  return std::min(widest, 0.6 * s_);
+}
+
+// Nodes whose weights do not matter, of which there are fewer than e^12.
+void drop_negligible(SplitNodes& nodes, double least) {
+  size_t kept = 0;
+  for (size_t k = 0; k < nodes.loss.size(); ++k) {
+    const bool hit = !nodes.hit.empty() && nodes.hit[k] > least * nodes.hits;
+    if (!hit && !(nodes.rest[k] > least)) continue;
+    nodes.place[kept] = nodes.place[k];
+    nodes.loss[kept] = nodes.loss[k];
+    nodes.rest[kept] = nodes.rest[k];
+    if (!nodes.hit.empty()) nodes.hit[kept] = nodes.hit[k];
+    ++kept;
+  }
+  for (auto* list : {&nodes.place, &nodes.loss, &nodes.rest, &nodes.hit}) {
+    if (!list->empty()) list->resize(kept);
+  }
+}
+
+SplitNodes PoissonGaussianLoss::split_nodes(double theta, double t_max, double log_count,
+                                            double threshold, double end) const {
+  const double middle = splits(threshold) ? place(threshold) : INFINITY;
+  const double need = kLogAccuracy + log_count;
+  double h = 0.0;
+  for (double angle : kAngles) {
+    h = std::max(h, 2.0 * kPi * angle * s2_ / (need + growth(theta, angle)));
+  }
+  SplitNodes nodes = split_nodes_at(std::min(h, 0.6 * s_), theta, log_count, middle, end);
+  if (t_max == 0.0 || !std::isfinite(nodes.error)) return nodes;
+  nodes = split_nodes_at(split_step(nodes, theta, t_max, need), theta, log_count, middle, end);
+  drop_negligible(nodes, std::exp(-need - 12.0));
+  return nodes;
+}
+
+SplitNodes PoissonGaussianLoss::split_nodes_at(double h, double theta, double log_count,
+                                               double middle, double end) const {
+  SplitNodes nodes;
+  nodes.error = INFINITY;
+  const double first = std::floor(low() / h), last = std::ceil(end / h);
+  if (!(last - first < kMostNodes)) return nodes;
+  double excess = 0.0, absolute = 0.0;
+  for (double k = first; k <= last; ++k) {
+    const double y = k * h, here = loss(y), log_mass = std::log(h) + log_density(y);
+    const double mass = std::exp(log_mass),
+                 away = (y - middle) / (split_width() * std::numbers::sqrt2);
+    const double hit = 0.5 * std::erfc(-away), rest = 0.5 * std::erfc(away);
+    const double tilted = log_mass + theta * here;
+    if (std::log(rest) + tilted > 300.0) return nodes;
+    const double part = (rest > 0.0 ? mass * rest * std::expm1(theta * here) : 0.0) - mass * hit;
+    excess += part;
+    absolute += std::abs(part);
+    nodes.place.push_back(y);
+    nodes.loss.push_back(here);
+    nodes.rest.push_back(rest > 0.0 ? std::exp(tilted + std::log(rest)) : 0.0);
+    if (middle < INFINITY) nodes.hit.push_back(hit * std::exp(tilted));
+  }
+  nodes.cumulant = std::log1p(excess);
+  const double scale = std::exp(-nodes.cumulant);
+  for (double& weight : nodes.rest) weight *= scale;
+  for (double& weight : nodes.hit) nodes.hits += weight *= scale;
+  const double accuracy = 5.0 * std::exp(-kLogAccuracy - log_count);
+  nodes.error =
+      accuracy + 2e-16 * std::abs(nodes.cumulant) + 1e-15 * std::min(1.0, absolute * scale);
+  nodes.at_end = nodes.rest.back();
+  nodes.hit_error = nodes.hits * (accuracy + 1e-14) + 10.0 * scale * std::exp(-42.0 - log_count);
+  return nodes;
+}
+
+// The line of integration moved up: the integrand is there at most e^growth times that on the real
+// line, times e^(-t argument), which falls with t.
+double PoissonGaussianLoss::log_hit_decay(const SplitNodes& nodes, double theta, double t) const {
+  if (!(nodes.hits > 0.0)) return -INFINITY;
+  double best = std::log(nodes.hits);
+  std::vector<double> arguments(nodes.place.size());
+  for (double angle : kAngles) {
+    for (size_t k = 0; k < arguments.size(); ++k) arguments[k] = argument(nodes.place[k], angle);
+    best = std::min(
+        best, log_mean_growth(nodes.hit, arguments, -t) + growth(theta, angle) + kGrowthSlack);
+  }
+  return best;
 }
 
 // In a cell the convex part of the tilted log density is replaced by its tangent, so that what
