@@ -5,22 +5,20 @@ namespace {
 
 class FedAvg final : public Strategy {
  public:
-  explicit FedAvg(Weighting weights) : weights_(weights) {}
+  explicit FedAvg(const FedAvgSpec& spec)
+      : Strategy(spec.weights), learning_rate_(spec.server_learning_rate) {}
 
   std::string name() const override { return "fedavg"; }
-  double weight(const ClientUpdate& update) const override {
-    return weights_ == Weighting::uniform ? 1.0 : static_cast<double>(update.examples);
+  void apply(std::span<double> global, const MeanUpload& mean) override {
+    for (size_t i = 0; i < global.size(); ++i) global[i] += learning_rate_ * mean.values[i];
   }
-  StateDict apply(const StateDict&, const StateDict& mean) override { return mean; }
 
  private:
-  Weighting weights_;
+  double learning_rate_;
 };
 
 }  // namespace
 
-std::unique_ptr<Strategy> fedavg(const FedAvgSpec& spec) {
-  return std::make_unique<FedAvg>(spec.weights);
-}
+std::unique_ptr<Strategy> fedavg(const FedAvgSpec& spec) { return std::make_unique<FedAvg>(spec); }
 
 }  // namespace starling

@@ -1,27 +1,99 @@
 #pragma once
-// How the server turns the clients' models into the next global model. A strategy is one .cpp file
-// and one row of the catalogue.
+// How a federation learns: what a client does beside plain local training, what it uploads, and how
+// the server turns the mean upload into the next global model. A strategy is one .cpp file, one
+// alternative of StrategySpec and one row of the compatibility table. Free of LibTorch: models are
+// flat vectors of their floating values, parameters first.
+//
+// Client methods are const and run on several threads at once; the server's run alone, between
+// rounds.
 
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "starling/federated/client.h"
 #include "starling/federated/strategy_spec.h"
-#include "starling/nn/state.h"
 
 namespace starling {
+
+// What a client keeps from one round to the next: empty before it first takes part.
+using ClientMemory = std::vector<double>;
+
+// What a strategy adds to every local gradient: proximal * (w - global) + offset, elementwise.
+struct LocalCorrection {
+  double proximal = 0.0;       // >= 0
+  std::vector<double> offset;  // empty, or [size of the model]
+};
+
+// What local training came to.
+struct LocalResult {
+  std::span<const double> update;  // trained - global, [size]
+  int64_t steps = 0;               // local optimizer steps taken
+  int64_t examples = 0;            // n_i
+  double learning_rate = 0.0;      // of the local optimizer in this round
+  double momentum = 0.0;           // its heavy-ball momentum, in [0, 1)
+  double initial_loss = 0.0;       // mean loss of the global model on the client's examples; only
+                                   // where wants_initial_loss()
+};
+
+// A round's sum, after noise if there is any, over its weight.
+struct MeanUpload {
+  std::span<const double> values;  // [upload_size]
+  int64_t clients = 0;             // uploads in the mean; 0 where their number is private
+  int64_t population = 0;          // clients of the federation
+  double participation = 1.0;      // expected share of the population in a round, (0, 1]
+  double noise_variance = 0.0;     // of each value: the server's noise over the same weight
+};
+
+// A tensor of the model, as far as strategies care.
+struct TensorPlace {
+  std::string name;   // "3.weight"
+  std::string layer;  // kind of the module that owns it: "GroupNorm", "Linear", ...
+};
+
+// Server state by name, for checkpoints.
+using ServerSlots = std::vector<std::pair<std::string, std::vector<double>*>>;
 
 class Strategy {
  public:
   virtual ~Strategy() = default;
   virtual std::string name() const = 0;
-  // The weight of one update in the mean, before normalisation.
-  virtual double weight(const ClientUpdate& update) const = 0;
-  // The next global model from the present one and the weighted mean of this round's models.
-  virtual StateDict apply(const StateDict& global, const StateDict& mean) = 0;
+
+  // At a client ----------------------------------------------------------------------------------
+  virtual LocalCorrection correction(const ClientMemory& memory) const;
+  // True: training is preceded by one evaluation of the global model on the client's examples.
+  virtual bool wants_initial_loss() const { return false; }
+  // Coordinates uploaded by a model of `size` coordinates; at least `size`, the update's own first.
+  virtual int64_t upload_size(int64_t size) const { return size; }
+  // Fills `upload`, [upload_size]; may change the client's memory. By default: the update itself.
+  virtual void upload(const LocalResult& result, ClientMemory& memory,
+                      std::span<double> upload) const;
+  // The weight of a client with `examples` examples in the mean; an integer >= 1.
+  virtual int64_t weight(int64_t examples) const;
+
+  // True for tensors that stay at the client, which goes on with its own (personalised models);
+  // they are neither uploaded nor changed by the server.
+  virtual bool keeps_local(const TensorPlace&) const { return false; }
+  // Where a client also trains a model of its own, pulled toward the global one by this strength.
+  virtual std::optional<double> personal_proximal() const { return std::nullopt; }
+
+  // At the server --------------------------------------------------------------------------------
+  // Changes the global model, [size], by the mean upload of a round that had at least one.
+  virtual void apply(std::span<double> global, const MeanUpload& mean) = 0;
+  // Everything that the next rounds depend on; vectors are sized at the first `apply`.
+  virtual ServerSlots slots() { return {}; }
+
+ protected:
+  explicit Strategy(Weighting weights) : weights_(weights) {}
+
+ private:
+  Weighting weights_;
 };
 
-// The mean is the next global model (McMahan et al. 2017).
+// Federated averaging (McMahan et al. 2017): global += server_learning_rate * mean.
 std::unique_ptr<Strategy> fedavg(const FedAvgSpec& spec);
 
 std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec);
