@@ -60,20 +60,31 @@ void print_clients(const std::vector<ClientPlan>& clients, bool sizes_public) {
     std::printf("  ... and %zu more\n", clients.size() - kClientsShown);
 }
 
-void print_privacy(const Experiment& experiment, const FederationPlan& plan) {
-  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
-  if (privacy == nullptr) {
-    std::printf("privacy    NO DP GUARANTEE: privacy.unit is \"none\"\n");
-    return;
-  }
-  std::printf("privacy    %sepsilon %s at delta %s for one example (%s), by the %s accountant\n",
-              privacy->insecure_seed ? "INSECURE SEED: NO DP GUARANTEE; accounted " : "",
-              rounded_up(plan.epsilon).c_str(), number_text(plan.delta).c_str(),
-              to_string(privacy->relation).c_str(), privacy->accountant.c_str());
-  if (plan.warning) std::printf("           WARNING: %s\n", plan.warning->c_str());
-  if (privacy->epsilon)
+// "for one example": what a level protects.
+void print_level(const PrivacyTerms& privacy, const std::string& unit, double epsilon,
+                 double delta) {
+  std::printf("privacy    %sepsilon %s at delta %s for one %s (%s), by the %s accountant\n",
+              privacy.insecure_seed ? "INSECURE SEED: NO DP GUARANTEE; accounted " : "",
+              rounded_up(epsilon).c_str(), number_text(delta).c_str(), unit.c_str(),
+              to_string(privacy.relation).c_str(), privacy.accountant.c_str());
+  if (privacy.epsilon)
     std::printf("           target epsilon %s: the noise is calibrated to it\n",
-                number_text(*privacy->epsilon).c_str());
+                number_text(*privacy.epsilon).c_str());
+}
+
+void print_privacy(const Experiment& experiment, const FederationPlan& plan) {
+  if (!is_private(experiment.privacy))
+    std::printf("privacy    NO DP GUARANTEE: privacy.unit is \"none\"\n");
+  if (const auto* privacy = example_level(experiment.privacy))
+    print_level(*privacy, "example", plan.epsilon, plan.delta);
+  if (const auto* privacy = client_level(experiment.privacy)) {
+    print_level(*privacy, "client", plan.server->epsilon, plan.server->delta);
+    std::printf("           noise multiplier %.5g, %s cohorts, sums divided by %s\n",
+                plan.server->round.noise_multiplier,
+                to_string(plan.server->round.cohort_kind).c_str(),
+                number_text(plan.server->round.divisor()).c_str());
+  }
+  if (plan.warning) std::printf("           WARNING: %s\n", plan.warning->c_str());
 }
 
 void print_plan(const Experiment& experiment, const Federation& federation) {
@@ -84,11 +95,11 @@ void print_plan(const Experiment& experiment, const Federation& federation) {
               examples_text(federation.train_examples, sizes_public).c_str(),
               static_cast<long>(federation.test.size()));
   std::printf("model      %ld trainable parameters\n", static_cast<long>(federation.parameters));
-  std::printf("rounds     %zu of %ld\n", plan.schedule.size(),
+  std::printf("rounds     %ld of %ld\n", static_cast<long>(plan.rounds),
               static_cast<long>(experiment.rounds));
   print_privacy(experiment, plan);
   std::printf("clients    %zu\n", plan.clients.size());
-  print_clients(plan.clients, sizes_public);
+  if (!plan.server || plan.clients.front().privacy) print_clients(plan.clients, sizes_public);
 }
 
 void print_probe(const ProbeReport& report) {

@@ -44,6 +44,7 @@ std::string facts(const RoundRecord& round) {
   if (round.accuracy)
     text += format("  accuracy %6.2f %%  loss %.4f", 100 * *round.accuracy, *round.loss);
   if (round.epsilon) text += "  epsilon " + epsilon_text(*round.epsilon);
+  if (round.client_epsilon) text += "  for clients " + epsilon_text(*round.client_epsilon);
   return text;
 }
 

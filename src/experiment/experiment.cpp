@@ -80,8 +80,8 @@ Experiment parse_experiment(const Json& json, const std::string& source) {
   result.model = parse_model(file.object("model"));
   result.rounds = file.integer("rounds", 1, kMany, result.rounds);
   result.participation = parse_participation(file.object_or_empty("participation"));
-  const bool is_private = asks_for_privacy(file.object_or_empty("privacy"));
-  result.local = parse_local(file.object_or_empty("local"), is_private);
+  const bool examples = protects_examples(file.object_or_empty("privacy"));
+  result.local = parse_local(file.object_or_empty("local"), examples);
   result.privacy = parse_privacy(file.object_or_empty("privacy"), result.local.sampling);
   result.strategy = parse_strategy(file.object_or_empty("strategy"));
   result.evaluation = parse_evaluation(file.object_or_empty("evaluation"));
@@ -90,6 +90,31 @@ Experiment parse_experiment(const Json& json, const std::string& source) {
   file.finish();
   check_rules(result, source);
   return result;
+}
+
+const ExamplePrivacy* example_level(const PrivacySpec& privacy) {
+  if (const auto* both = std::get_if<BothPrivacy>(&privacy)) return &both->example;
+  return std::get_if<ExamplePrivacy>(&privacy);
+}
+
+const ClientPrivacy* client_level(const PrivacySpec& privacy) {
+  if (const auto* both = std::get_if<BothPrivacy>(&privacy)) return &both->client;
+  return std::get_if<ClientPrivacy>(&privacy);
+}
+
+std::optional<int64_t> insecure_seed(const PrivacySpec& privacy) {
+  if (const auto* example = example_level(privacy)) return example->insecure_seed;
+  const auto* client = client_level(privacy);
+  return client == nullptr ? std::nullopt : client->insecure_seed;
+}
+
+bool is_private(const PrivacySpec& privacy) { return !std::holds_alternative<NoPrivacy>(privacy); }
+
+bool reveals_private_metrics(const PrivacySpec& privacy) {
+  const auto* example = example_level(privacy);
+  const auto* client = client_level(privacy);
+  return (example == nullptr || example->reveal_private_metrics) &&
+         (client == nullptr || client->reveal_private_metrics);
 }
 
 double default_delta(int64_t examples) {

@@ -25,8 +25,8 @@ std::string config_hash(const Json& resolved, const std::string& data_hash,
 }
 
 std::string run_id(const Experiment& experiment, const std::string& config) {
-  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
-  const bool repeatable = privacy == nullptr || privacy->insecure_seed.has_value();
+  const bool repeatable =
+      !is_private(experiment.privacy) || insecure_seed(experiment.privacy).has_value();
   return sha256_hex(repeatable ? config : RandomKey::from_system().to_hex()).substr(0, 16);
 }
 

@@ -150,6 +150,7 @@ ParticipationSpec parse_participation(JsonObject object) {
       break;
   }
   participation.max_participations = object.optional_integer("max_participations", 1, kMany);
+  participation.min_separation = object.integer("min_separation", 0, kMany, 0);
   object.finish();
   return participation;
 }

@@ -15,8 +15,8 @@ DatasetSpec parse_dataset(JsonObject object);
 PartitionSpec parse_partition(JsonObject object);
 ModelSpec parse_model(JsonObject object);
 ParticipationSpec parse_participation(JsonObject object);
-// With privacy on, sampling is poisson unless the file says otherwise.
-LocalSpec parse_local(JsonObject object, bool is_private);
+// With examples protected, sampling is poisson unless the file says otherwise.
+LocalSpec parse_local(JsonObject object, bool protects_examples);
 OptimizerSpec parse_optimizer(JsonObject object);
 Schedule parse_schedule(JsonObject object);
 // The accountant's default depends on the sampling: only "rdp" takes batches of fixed size.
@@ -24,7 +24,7 @@ PrivacySpec parse_privacy(JsonObject object, SamplingKind sampling);
 StrategySpec parse_strategy(JsonObject object);
 
 // The unit alone, before anything that depends on it.
-bool asks_for_privacy(JsonObject privacy);
+bool protects_examples(JsonObject privacy);
 
 // What ties several parts together, as the privacy rules say. Errors: InputError.
 void check_rules(const Experiment& experiment, const std::string& source);

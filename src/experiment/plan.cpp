@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 
+#include "experiment/plan_client.h"
 #include "experiment/schedule.h"
 #include "starling/core/error.h"
 #include "starling/core/random.h"
@@ -75,8 +76,8 @@ std::optional<std::string> warning_of_delta(const FederationPlan& plan, Relation
          "/privacy/delta to " + number_text(default_delta(largest->examples)) + " or less";
 }
 
-void plan_privacy(FederationPlan& plan, const Experiment& experiment, const ExamplePrivacy& privacy,
-                  const std::string& source) {
+void plan_example_level(FederationPlan& plan, const Experiment& experiment,
+                        const ExamplePrivacy& privacy, const std::string& source) {
   int64_t smallest = std::numeric_limits<int64_t>::max();
   for (const auto& client : plan.clients) smallest = std::min(smallest, client.examples);
   plan.delta = privacy.delta.value_or(default_delta(smallest));
@@ -96,11 +97,44 @@ void plan_privacy(FederationPlan& plan, const Experiment& experiment, const Exam
   }
 }
 
+// Secret where the accounting counts on the sampling of clients.
+bool has_secret_cohorts(const Experiment& experiment) {
+  const auto* client = client_level(experiment.privacy);
+  if (client == nullptr || client->release == ClientPrivacy::Release::tree) return false;
+  const auto* fraction = std::get_if<FractionParticipation>(&experiment.participation.kind);
+  return fraction == nullptr || fraction->fraction < 1.0;
+}
+
+void schedule_rounds(FederationPlan& plan, const Experiment& experiment) {
+  plan.rounds = experiment.rounds;
+  if (has_secret_cohorts(experiment)) {
+    for (auto& client : plan.clients) client.rounds = plan.rounds;
+    return;
+  }
+  const auto key = RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
+  plan.schedule = experiment::draw_schedule(experiment.participation, std::ssize(plan.clients),
+                                            experiment.rounds, key);
+  plan.rounds = std::ssize(plan.schedule);
+  for (const auto& round : plan.schedule)
+    for (const int64_t client : round) ++plan.clients[static_cast<size_t>(client)].rounds;
+}
+
 }  // namespace
 
 bool sizes_are_public(const Experiment& experiment) {
-  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
-  return privacy == nullptr || privacy->relation != Relation::add_remove;
+  const auto* example = example_level(experiment.privacy);
+  return client_level(experiment.privacy) == nullptr &&
+         (example == nullptr || example->relation != Relation::add_remove);
+}
+
+Composition spent_by_server(const RoundPlan& plan, int64_t rounds) {
+  Composition composition;
+  composition.relation = plan.relation;
+  Event event = plan.event();
+  event.count =
+      plan.tree ? (rounds + plan.tree->restart_every - 1) / plan.tree->restart_every : rounds;
+  if (event.count > 0) composition.events.push_back(event);
+  return composition;
 }
 
 Composition spent_after(const ClientPlan& plan, int64_t rounds) {
@@ -124,13 +158,11 @@ FederationPlan plan_federation(const Experiment& experiment, const std::vector<i
     product(client.steps, experiment.rounds, source + ": /rounds");
     plan.clients.push_back(client);
   }
-  const auto key = RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
-  plan.schedule = experiment::draw_schedule(
-      experiment.participation, static_cast<int64_t>(sizes.size()), experiment.rounds, key);
-  for (const auto& round : plan.schedule)
-    for (const int64_t client : round) ++plan.clients[static_cast<size_t>(client)].rounds;
-  if (const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy))
-    plan_privacy(plan, experiment, *privacy, source);
+  schedule_rounds(plan, experiment);
+  if (const auto* privacy = example_level(experiment.privacy))
+    plan_example_level(plan, experiment, *privacy, source);
+  if (const auto* privacy = client_level(experiment.privacy))
+    experiment::plan_client_level(plan, experiment, *privacy, source);
   return plan;
 }
 

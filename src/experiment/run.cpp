@@ -9,6 +9,8 @@
 #include "experiment/fingerprint.h"
 #include "experiment/run_folder.h"
 #include "experiment/run_key.h"
+#include "experiment/schedule.h"
+#include "experiment/spending.h"
 #include "experiment/statement.h"
 #include "starling/core/error.h"
 #include "starling/core/log.h"
@@ -39,6 +41,18 @@ Clipping::Kind engine_kind(ClippingKind kind) {
   throw Error("unknown clipping kind");
 }
 
+UpdateClipping update_clipping(ClippingKind kind) {
+  switch (kind) {
+    case ClippingKind::flat:
+      return UpdateClipping::flat;
+    case ClippingKind::per_layer:
+      return UpdateClipping::per_layer;
+    case ClippingKind::automatic:
+      return UpdateClipping::automatic;
+  }
+  throw Error("unknown kind of clipping");
+}
+
 bool draws_random_numbers(const ModelFactory& factory, const Examples& sample) {
   const auto model = factory();
   model->train();
@@ -63,6 +77,27 @@ std::vector<Client> make_clients(std::vector<Examples>& examples) {
   return clients;
 }
 
+ServerOptions server_options(const ClientPrivacy* privacy, const Federation& federation,
+                             const Strategy& strategy) {
+  ServerOptions options;
+  std::vector<int64_t> sizes;
+  for (const auto& client : federation.plan.clients) sizes.push_back(client.examples);
+  options.population = std::ssize(sizes);
+  options.total_weight = total_weight(strategy, sizes);
+  if (federation.plan.server) {
+    options.privacy = federation.plan.server->round;
+    options.clipping = update_clipping(privacy->clipping);
+    options.noise = privacy->noise;
+  }
+  return options;
+}
+
+Server make_server(const Experiment& experiment, const Federation& federation) {
+  auto strategy = make_strategy(experiment.strategy);
+  const auto options = server_options(client_level(experiment.privacy), federation, *strategy);
+  return {federation.initial, std::move(strategy), options};
+}
+
 class Run {
  public:
   Run(const Experiment& experiment, const RunOptions& options);
@@ -70,17 +105,21 @@ class Run {
 
  private:
   void begin_record();
-  std::vector<int64_t> afford(const std::vector<int64_t>& scheduled);
-  std::map<int64_t, LedgerEntry> pay(int64_t round, const std::vector<int64_t>& participants);
+  std::vector<int64_t> cohort(int64_t round) const;
   ClientTask task_of(int64_t client, int64_t round,
                      const std::map<int64_t, LedgerEntry>& paid) const;
   void one_round(int64_t round);
+  void evaluate(int64_t round, RoundRecord& record);
   void evaluate_clients(int64_t round);
+  void report(RoundProgress progress, const RoundOutcome& outcome);
+  ClientRecord record_of(const ClientPlan& plan);
   void list_clients();
+  void list_privacy();
+  std::string status_after(int64_t rounds) const;
 
   const Experiment& experiment_;
   const RunOptions& options_;
-  const ExamplePrivacy* privacy_;
+  const ExamplePrivacy* example_;  // null without that level
   Federation federation_;
   int64_t workers_;
   Json resolved_;
@@ -88,9 +127,7 @@ class Run {
   RunRecord record_;
   RunFolder folder_;
   RunKey key_;
-  std::unique_ptr<Accountant> accountant_;
-  std::optional<SpentPrivacy> spent_;
-  PrivacyLedger ledger_;
+  experiment::Spending spending_;
   Server server_;
   Simulation simulation_;
   Clock::time_point start_ = Clock::now();
@@ -99,7 +136,7 @@ class Run {
 // A model that no private run can train is refused before anything is written.
 Federation probed(const Experiment& experiment, const RunOptions& options) {
   Federation federation = set_up(experiment, options);
-  if (std::holds_alternative<NoPrivacy>(experiment.privacy)) return federation;
+  if (!is_private(experiment.privacy)) return federation;
   for (const auto& operation : probe_model(federation, options.source).without_rule)
     log::info("no rule of its own, hence slower, though exact: " + operation);
   return federation;
@@ -115,7 +152,7 @@ RunRecord identified(const Experiment& experiment, const std::string& config) {
 Run::Run(const Experiment& experiment, const RunOptions& options)
     : experiment_(experiment),
       options_(options),
-      privacy_(std::get_if<ExamplePrivacy>(&experiment.privacy)),
+      example_(example_level(experiment.privacy)),
       federation_(probed(experiment, options)),
       workers_(workers_for(options, federation_)),
       resolved_(to_json(self_contained(experiment))),
@@ -124,15 +161,13 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
       record_(identified(experiment, config_)),
       folder_(options.out, experiment.output.folder, experiment.name),
       key_(experiment, record_.id, options.key_file),
-      server_(federation_.initial, make_strategy(experiment.strategy)),
+      spending_(experiment, federation_.plan, folder_.path("ledger.jsonl")),
+      server_(make_server(experiment, federation_)),
       simulation_(federation_.factory, make_clients(federation_.clients), workers_,
                   experiment.compute.threads_per_client) {
-  if (privacy_ == nullptr) return;
-  accountant_ = make_accountant(privacy_->accountant);
-  spent_.emplace(federation_.plan, *accountant_);
-  ledger_ = PrivacyLedger::open(folder_.path("ledger.jsonl"));
   // It covers the private data: without a secret, anyone could try data against it.
-  config_ = key_.key().derive("config " + config_).to_hex();
+  if (is_private(experiment.privacy)) config_ = key_.key().derive("config " + config_).to_hex();
+  spending_.identify(record_.id, config_);
 }
 
 void Run::begin_record() {
@@ -141,6 +176,7 @@ void Run::begin_record() {
   record_.parameters = federation_.parameters;
   if (sizes_are_public(experiment_)) record_.train_examples = federation_.train_examples;
   record_.test_examples = federation_.test.size();
+  record_.population = std::ssize(federation_.plan.clients);
   record_.rounds_planned = experiment_.rounds;
   record_.experiment = resolved_;
   record_.environment = experiment::environment_of(workers_);
@@ -149,43 +185,19 @@ void Run::begin_record() {
   if (federation_.plan.warning) log::warning(*federation_.plan.warning);
 }
 
-// Those whose budget allows this round. The plan is calibrated so that all of them can; this is the
-// check that holds whatever the plan says.
-std::vector<int64_t> Run::afford(const std::vector<int64_t>& scheduled) {
-  if (privacy_ == nullptr || !privacy_->epsilon) return scheduled;
-  std::vector<int64_t> able;
-  for (const int64_t client : scheduled) {
-    if (spent_->epsilon_after(client, spent_->rounds_of(client) + 1) <= *privacy_->epsilon)
-      able.push_back(client);
-    else
-      log::info("client " + std::to_string(client) + " sits out: its budget is spent");
-  }
-  return able;
-}
-
-// The ledger's lines are on the disk when this returns, before any client draws noise.
-std::map<int64_t, LedgerEntry> Run::pay(int64_t round, const std::vector<int64_t>& participants) {
-  std::map<int64_t, LedgerEntry> paid;
-  if (privacy_ == nullptr) return paid;
-  std::vector<LedgerEntry> entries;
-  for (const int64_t client : participants) {
-    const ClientPlan& plan = federation_.plan.clients.at(static_cast<size_t>(client));
-    LedgerEntry entry = ledger_entry(*plan.privacy, plan.steps, client, round);
-    entry.run = record_.id;
-    entry.config = config_;
-    entry.stream = "noise/" + std::to_string(client) + "/" + std::to_string(round);
-    paid[client] = entry;
-    entries.push_back(std::move(entry));
-  }
-  ledger_.record(entries);
-  for (const int64_t client : participants) spent_->take_part(client);
-  return paid;
+std::vector<int64_t> Run::cohort(int64_t round) const {
+  const auto& plan = federation_.plan;
+  return plan.has_secret_cohorts() ? experiment::draw_cohort(plan.server->round, round, key_.key())
+                                   : plan.schedule[static_cast<size_t>(round)];
 }
 
 ClientTask Run::task_of(int64_t client, int64_t round,
                         const std::map<int64_t, LedgerEntry>& paid) const {
   const ClientPlan& plan = federation_.plan.clients.at(static_cast<size_t>(client));
-  ClientTask task{round, {}, key_.key().derive("client " + std::to_string(client)), {}};
+  ClientTask task;
+  task.round = round;
+  task.key = key_.key().derive("client " + std::to_string(client));
+  task.fixed_buffers = is_private(experiment_.privacy);
   task.local.steps = plan.steps;
   task.local.sampling = experiment_.local.sampling;
   task.local.batch_size = experiment_.local.batch_size;
@@ -194,42 +206,52 @@ ClientTask Run::task_of(int64_t client, int64_t round,
   task.local.optimizer = experiment_.local.optimizer;
   task.local.learning_rate_factor =
       learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds);
-  if (privacy_ != nullptr)
-    task.privacy = ExampleLevel{*plan.privacy, paid.at(client), engine_kind(privacy_->clipping),
-                                privacy_->noise};
+  if (example_ != nullptr)
+    task.privacy = ExampleLevel{*plan.privacy, paid.at(client), engine_kind(example_->clipping),
+                                example_->noise};
   return task;
 }
 
+void Run::evaluate(int64_t round, RoundRecord& record) {
+  const auto& every = experiment_.evaluation.every;
+  if ((round + 1) % every != 0 && round + 1 != federation_.plan.rounds) return;
+  const Evaluation test =
+      simulation_.evaluate(server_.global(), federation_.test, experiment_.evaluation.batch_size);
+  record.accuracy = test.accuracy();
+  record.loss = test.loss();
+  if (experiment_.evaluation.per_client) evaluate_clients(round + 1);
+}
+
 void Run::one_round(int64_t round) {
-  const auto participants = afford(federation_.plan.schedule[static_cast<size_t>(round)]);
-  const auto paid = pay(round, participants);
+  const auto participants = spending_.able(cohort(round));
+  const auto paid = spending_.pay(round, participants);
   const auto outcome = simulation_.round(
-      server_, participants, [&](int64_t client) { return task_of(client, round, paid); });
+      server_, round, participants, [&](int64_t client) { return task_of(client, round, paid); },
+      key_.key());
 
   RoundProgress progress;
   progress.round.round = round + 1;
-  progress.round.clients = static_cast<int64_t>(participants.size());
+  if (!federation_.plan.has_secret_cohorts()) progress.round.clients = std::ssize(participants);
   progress.round.learning_rate =
       learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds) *
       std::visit([](const auto& spec) { return spec.learning_rate; }, experiment_.local.optimizer);
-  const auto planned = static_cast<int64_t>(federation_.plan.schedule.size());
-  if ((round + 1) % experiment_.evaluation.every == 0 || round + 1 == planned) {
-    const Evaluation test =
-        simulation_.evaluate(server_.global(), federation_.test, experiment_.evaluation.batch_size);
-    progress.round.accuracy = test.accuracy();
-    progress.round.loss = test.loss();
-    if (experiment_.evaluation.per_client) evaluate_clients(round + 1);
-  }
-  if (privacy_ != nullptr) progress.round.epsilon = spent_->largest();
-  progress.rounds_planned = planned;
+  evaluate(round, progress.round);
+  const auto client_epsilon = spending_.client_epsilon();
+  progress.round.epsilon = example_ != nullptr ? spending_.example_epsilon() : client_epsilon;
+  if (example_ != nullptr) progress.round.client_epsilon = client_epsilon;
+  report(progress, outcome);
+}
+
+void Run::report(RoundProgress progress, const RoundOutcome& outcome) {
+  const auto done = static_cast<double>(progress.round.round);
+  progress.rounds_planned = federation_.plan.rounds;
   progress.seconds = seconds_since(start_);
   progress.seconds_left =
-      progress.seconds / static_cast<double>(round + 1) * static_cast<double>(planned - round - 1);
-
+      progress.seconds / done * (static_cast<double>(progress.rounds_planned) - done);
   record_.rounds.push_back(progress.round);
   folder_.append_round(progress.round, progress.seconds);
-  if (privacy_ == nullptr || privacy_->reveal_private_metrics)
-    folder_.append_training(round + 1, outcome.metrics, privacy_ != nullptr);
+  if (reveals_private_metrics(experiment_.privacy))
+    folder_.append_training(progress.round.round, outcome.metrics, is_private(experiment_.privacy));
   if (options_.on_round) options_.on_round(progress);
 }
 
@@ -239,24 +261,46 @@ void Run::evaluate_clients(int64_t round) {
     folder_.append_client(
         round, client.id(),
         simulation_.evaluate(server_.global(), client.data(), experiment_.evaluation.batch_size),
-        privacy_ != nullptr);
+        is_private(experiment_.privacy));
 }
 
-void Run::list_clients() {
-  for (const auto& plan : federation_.plan.clients) {
-    ClientRecord client;
-    client.client = plan.client;
-    if (sizes_are_public(experiment_)) client.examples = plan.examples;
-    client.rounds = plan.rounds;
-    if (privacy_ != nullptr) {
-      client.rounds = spent_->rounds_of(plan.client);
-      client.steps = client.rounds * plan.steps;
-      client.sample_rate = plan.privacy->sample_rate;
-      if (client.rounds > 0) client.noise_multiplier = plan.privacy->noise_multiplier;
-      client.epsilon = spent_->epsilon_after(plan.client, client.rounds);
-    }
-    record_.clients.push_back(client);
+ClientRecord Run::record_of(const ClientPlan& plan) {
+  ClientRecord client;
+  client.client = plan.client;
+  if (sizes_are_public(experiment_)) client.examples = plan.examples;
+  client.rounds = plan.rounds;
+  if (example_ != nullptr) {
+    client.rounds = spending_.rounds_of(plan.client);
+    client.steps = client.rounds * plan.steps;
+    client.sample_rate = plan.privacy->sample_rate;
+    if (client.rounds > 0) client.noise_multiplier = plan.privacy->noise_multiplier;
+    client.epsilon = spending_.epsilon_of(plan.client);
   }
+  return client;
+}
+
+// Client-level privacy alone leaves nothing about single clients to list.
+void Run::list_clients() {
+  if (example_ == nullptr && federation_.plan.server) return;
+  for (const auto& plan : federation_.plan.clients) record_.clients.push_back(record_of(plan));
+}
+
+void Run::list_privacy() {
+  if (example_ != nullptr)
+    record_.privacy.push_back(experiment::state_example_privacy(
+        experiment_, federation_.plan, spending_.ledger(), *spending_.example_accountant()));
+  if (federation_.plan.server)
+    record_.privacy.push_back(experiment::state_client_privacy(
+        experiment_, *federation_.plan.server, spending_.ledger(), *spending_.client_accountant()));
+}
+
+std::string Run::status_after(int64_t rounds) const {
+  if (rounds == experiment_.rounds) return "complete";
+  const std::string ended = "ended after " + std::to_string(rounds) + " of " +
+                            std::to_string(experiment_.rounds) + " rounds: ";
+  return ended + (rounds < federation_.plan.rounds
+                      ? "the next one would pass the target epsilon of its clients"
+                      : "every client had reached max_participations");
 }
 
 RunResult Run::carry_out() {
@@ -264,17 +308,12 @@ RunResult Run::carry_out() {
   begin_record();
   if (options_.on_start) options_.on_start(record_, folder_.folder());
   start_ = Clock::now();
-  const auto rounds = static_cast<int64_t>(federation_.plan.schedule.size());
-  for (int64_t round = 0; round < rounds; ++round) one_round(round);
-  if (rounds < experiment_.rounds)
-    record_.status = "ended after " + std::to_string(rounds) + " of " +
-                     std::to_string(experiment_.rounds) +
-                     " rounds: every client had reached max_participations";
+  int64_t round = 0;
+  while (round < federation_.plan.rounds && spending_.affords_round()) one_round(round++);
+  record_.status = status_after(round);
   record_.seconds = seconds_since(start_);
   list_clients();
-  if (privacy_ != nullptr)
-    record_.privacy.push_back(
-        experiment::state_privacy(experiment_, federation_.plan, ledger_, *accountant_));
+  list_privacy();
   folder_.finish(record_, server_.global());
   log::info("run " + record_.id + ": " + record_.status);
   log::close_file();

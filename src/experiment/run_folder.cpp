@@ -36,6 +36,9 @@ std::string cell(double value) {
   return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 std::string cell(const std::optional<double>& value) { return value ? cell(*value) : ""; }
+std::string cell(const std::optional<int64_t>& value) {
+  return value ? std::to_string(*value) : "";
+}
 
 }  // namespace
 
@@ -63,9 +66,11 @@ DurableFile& RunFolder::csv(std::unique_ptr<DurableFile>& file, const std::strin
 
 void RunFolder::append_round(const RoundRecord& round, double seconds) {
   const std::string number = std::to_string(round.round);
-  csv(rounds_, "rounds.csv", "round,clients,learning_rate,test_accuracy,test_loss,epsilon")
-      .append(number + "," + std::to_string(round.clients) + "," + cell(round.learning_rate) + "," +
-              cell(round.accuracy) + "," + cell(round.loss) + "," + cell(round.epsilon) + "\n");
+  csv(rounds_, "rounds.csv",
+      "round,clients,learning_rate,test_accuracy,test_loss,epsilon,client_epsilon")
+      .append(number + "," + cell(round.clients) + "," + cell(round.learning_rate) + "," +
+              cell(round.accuracy) + "," + cell(round.loss) + "," + cell(round.epsilon) + "," +
+              cell(round.client_epsilon) + "\n");
   csv(timings_, "timings.csv", "round,seconds").append(number + "," + cell(seconds) + "\n");
 }
 

@@ -12,10 +12,10 @@ namespace {
 namespace fs = std::filesystem;
 
 RandomKey make_key(const Experiment& experiment) {
-  const auto* privacy = std::get_if<ExamplePrivacy>(&experiment.privacy);
-  if (privacy == nullptr) return RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
-  if (privacy->insecure_seed)
-    return RandomKey::from_seed(static_cast<uint64_t>(*privacy->insecure_seed)).derive("insecure");
+  if (!is_private(experiment.privacy))
+    return RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
+  if (const auto seed = insecure_seed(experiment.privacy))
+    return RandomKey::from_seed(static_cast<uint64_t>(*seed)).derive("insecure");
   return RandomKey::from_system();
 }
 

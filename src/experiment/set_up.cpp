@@ -118,7 +118,7 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
 
   federation.factory = factory_of(experiment, data.train, options.source);
   const auto model = federation.factory();
-  if (!std::holds_alternative<NoPrivacy>(experiment.privacy))
+  if (is_private(experiment.privacy))
     at_place(options.source + ": /model", [&] { refuse_cross_example_layers(*model); });
   federation.initial = state_of(*model);
   federation.parameters = trainable_count(*model);

@@ -8,7 +8,7 @@
 namespace starling::experiment {
 namespace {
 
-PrivacyStatement as_asked(const Experiment& experiment, const ExamplePrivacy& privacy) {
+PrivacyStatement as_asked(const PrivacyTerms& privacy, const PrivacyLedger& ledger) {
   PrivacyStatement statement;
   statement.guarantee = privacy.insecure_seed ? Guarantee::insecure_seed : Guarantee::dp;
   statement.target_epsilon = privacy.epsilon;
@@ -18,17 +18,14 @@ PrivacyStatement as_asked(const Experiment& experiment, const ExamplePrivacy& pr
   statement.clip_norm = privacy.clip_norm;
   statement.clipping = to_string(privacy.clipping);
   statement.noise = privacy.noise == NoiseKind::fast ? "fast" : "secure";
-  statement.sampling = to_string(experiment.local.sampling);
   statement.reveal_private_metrics = privacy.reveal_private_metrics;
+  statement.ledger_lines = ledger.head().lines;
+  statement.ledger_head = ledger.head().hash;
   return statement;
 }
 
-void add_worst_client(PrivacyStatement& statement, const PrivacyLedger& ledger,
-                      const Accountant& accountant) {
-  const auto spent = federation_privacy(ledger, accountant, statement.delta);
-  if (!spent.example_largest) return;
-  const ClientBound& worst = *spent.example_largest;
-  const auto events = ledger.events_of(Unit::example, worst.client).events;
+void add_bound(PrivacyStatement& statement, const ClientBound& worst,
+               const std::vector<Event>& events, const Accountant& accountant) {
   statement.epsilon = worst.bound.epsilon;
   statement.accountant_detail = worst.bound.detail;
   if (std::isfinite(worst.bound.error)) statement.error = worst.bound.error;
@@ -47,15 +44,33 @@ int64_t largest_client(const FederationPlan& plan) {
 
 }  // namespace
 
-PrivacyStatement state_privacy(const Experiment& experiment, const FederationPlan& plan,
-                               const PrivacyLedger& ledger, const Accountant& accountant) {
-  const auto& privacy = std::get<ExamplePrivacy>(experiment.privacy);
-  PrivacyStatement statement = as_asked(experiment, privacy);
+PrivacyStatement state_example_privacy(const Experiment& experiment, const FederationPlan& plan,
+                                       const PrivacyLedger& ledger, const Accountant& accountant) {
+  PrivacyStatement statement = as_asked(*example_level(experiment.privacy), ledger);
+  statement.sampling = to_string(experiment.local.sampling);
   statement.delta = plan.delta;
-  statement.ledger_lines = ledger.head().lines;
-  statement.ledger_head = ledger.head().hash;
   if (sizes_are_public(experiment)) statement.largest_client = largest_client(plan);
-  add_worst_client(statement, ledger, accountant);
+  const auto spent = federation_privacy(ledger, accountant, statement.delta);
+  if (spent.example_largest)
+    add_bound(statement, *spent.example_largest,
+              ledger.events_of(Unit::example, spent.example_largest->client).events, accountant);
+  return statement;
+}
+
+PrivacyStatement state_client_privacy(const Experiment& experiment, const ServerPlan& plan,
+                                      const PrivacyLedger& ledger, const Accountant& accountant) {
+  PrivacyStatement statement = as_asked(*client_level(experiment.privacy), ledger);
+  statement.unit = "client";
+  statement.sampling = to_string(plan.round.cohort_kind);
+  statement.delta = plan.delta;
+  statement.clients = plan.round.clients;
+  statement.noise_multiplier = plan.round.noise_multiplier;
+  if (plan.round.cohort_kind == CohortKind::poisson) statement.sample_rate = plan.round.sample_rate;
+  statement.divisor = plan.round.divisor();
+  const auto spent = federation_privacy(ledger, accountant, statement.delta);
+  if (spent.client_level)
+    add_bound(statement, *spent.client_level, ledger.events_of(Unit::client, -1).events,
+              accountant);
   return statement;
 }
 

@@ -7,8 +7,10 @@
 
 namespace starling::experiment {
 
-// What the run promises at example level, from the ledger alone, as anyone can recompute it.
-PrivacyStatement state_privacy(const Experiment& experiment, const FederationPlan& plan,
-                               const PrivacyLedger& ledger, const Accountant& accountant);
+// What the run promises at each level, from the ledger alone, as anyone can recompute it.
+PrivacyStatement state_example_privacy(const Experiment& experiment, const FederationPlan& plan,
+                                       const PrivacyLedger& ledger, const Accountant& accountant);
+PrivacyStatement state_client_privacy(const Experiment& experiment, const ServerPlan& plan,
+                                      const PrivacyLedger& ledger, const Accountant& accountant);
 
 }  // namespace starling::experiment

@@ -30,6 +30,8 @@ inline const Words<ClippingKind> kClippingKinds = {{"flat", ClippingKind::flat},
                                                    {"automatic", ClippingKind::automatic}};
 inline const Words<NoiseKind> kNoiseKinds = {{"fast", NoiseKind::fast},
                                              {"secure", NoiseKind::secure}};
+inline const Words<ClientPrivacy::Release> kReleases = {
+    {"gaussian", ClientPrivacy::Release::gaussian}, {"tree", ClientPrivacy::Release::tree}};
 inline const Words<Weighting> kWeightings = {{"examples", Weighting::examples},
                                              {"uniform", Weighting::uniform}};
 inline const Words<Device> kDevices = {{"cpu", Device::cpu}, {"cuda", Device::cuda}};

@@ -93,9 +93,25 @@ struct Writer {
   }
 
   Json operator()(const NoPrivacy&) const { return object({{"unit", "none"}}); }
-  Json operator()(const ExamplePrivacy& p) const {
-    return object({{"unit", "example"},
-                   {"clip_norm", p.clip_norm},
+  Json operator()(const ExamplePrivacy& p) const { return with_unit("example", members(p)); }
+  Json operator()(const ClientPrivacy& p) const { return with_unit("client", members(p)); }
+  Json operator()(const BothPrivacy& p) const {
+    return object(
+        {{"unit", "both"}, {"example", members(p.example)}, {"client", members(p.client)}});
+  }
+
+  Json operator()(const FedAvgSpec& s) const {
+    return object({{"kind", "fedavg"}, {"weights", word(kWeightings, s.weights)}});
+  }
+
+ private:
+  static Json with_unit(const char* unit, const Json& members) {
+    Json json = object({{"unit", unit}});
+    json.update(members);
+    return json;
+  }
+  static Json members(const PrivacyTerms& p) {
+    return object({{"clip_norm", p.clip_norm},
                    {"noise_multiplier", optional(p.noise_multiplier)},
                    {"epsilon", optional(p.epsilon)},
                    {"delta", optional(p.delta)},
@@ -107,12 +123,19 @@ struct Writer {
                    {"insecure_seed", optional(p.insecure_seed)},
                    {"reveal_private_metrics", p.reveal_private_metrics}});
   }
-
-  Json operator()(const FedAvgSpec& s) const {
-    return object({{"kind", "fedavg"}, {"weights", word(kWeightings, s.weights)}});
+  static Json members(const ClientPrivacy& p) {
+    Json json = members(static_cast<const PrivacyTerms&>(p));
+    json["release"] = word(kReleases, p.release);
+    json["restart_every"] = optional(p.restart_every);
+    json["adaptive"] = nullptr;
+    if (p.adaptive)
+      json["adaptive"] =
+          object({{"quantile", p.adaptive->quantile},
+                  {"learning_rate", p.adaptive->learning_rate},
+                  {"bit_noise_multiplier", optional(p.adaptive->bit_noise_multiplier)}});
+    json["weight_cap"] = optional(p.weight_cap);
+    return json;
   }
-
- private:
   template <class Spec>
   static Json adam(const char* kind, const Spec& o) {
     return object({{"kind", kind},
@@ -148,6 +171,7 @@ Json write(const ModelSpec& m) {
 Json write(const ParticipationSpec& p) {
   Json json = std::visit(Writer{}, p.kind);
   json["max_participations"] = optional(p.max_participations);
+  json["min_separation"] = p.min_separation;
   return json;
 }
 

@@ -6,6 +6,8 @@
 namespace starling {
 namespace {
 
+constexpr int64_t kEvaluationBatch = 512;
+
 // Only parameters are clipped and noised: a buffer that training changed holds statistics of the
 // data.
 void refuse_changed_buffers(const StateDict& global, const StateDict& trained) {
@@ -15,6 +17,11 @@ void refuse_changed_buffers(const StateDict& global, const StateDict& trained) {
                   "\" changed during private training; nothing protects what it says about the "
                   "data, so it must not be uploaded");
   }
+}
+
+double momentum_of(const OptimizerSpec& optimizer) {
+  const auto* sgd = std::get_if<SgdSpec>(&optimizer);
+  return sgd == nullptr ? 0.0 : sgd->momentum;
 }
 
 }  // namespace
@@ -29,15 +36,23 @@ Client::Client(int64_t id, Examples data) : id_(id), data_(std::move(data)) {
 ClientUpdate Client::train(Model& model, const StateDict& global, const ClientTask& task) const {
   load_state(model, global);
   const StreamOwner owner{task.key, id_, task.round};
-  ClientUpdate update{id_, size(), {}, {}};
+  ClientUpdate update;
+  update.client = id_;
+  update.round = task.round;
+  update.examples = size();
+  update.learning_rate =
+      std::visit([](const auto& spec) { return spec.learning_rate; }, task.local.optimizer) *
+      task.local.learning_rate_factor;
+  update.momentum = momentum_of(task.local.optimizer);
+  if (task.initial_loss) update.initial_loss = evaluate(model, data_, kEvaluationBatch).loss();
   seed_random_layers(owner);
   if (task.privacy) {
     update.metrics = train_privately(model, data_, task.local, *task.privacy, owner);
   } else {
     update.metrics = starling::train(model, data_, task.local, owner);
   }
-  update.state = state_of(model);
-  if (task.privacy) refuse_changed_buffers(global, update.state);
+  update.state = view_of(model);
+  if (task.privacy || task.fixed_buffers) refuse_changed_buffers(global, update.state);
   return update;
 }
 

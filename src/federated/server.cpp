@@ -1,30 +1,153 @@
 #include "starling/federated/server.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "federated/tree_noise.h"
 #include "starling/core/error.h"
-#include "starling/core/log.h"
 
 namespace starling {
+namespace {
 
-Server::Server(StateDict initial, std::unique_ptr<Strategy> strategy)
-    : global_(std::move(initial)), strategy_(std::move(strategy)) {
-  if (!all_finite(global_))
-    throw Error("the initial model is not finite in " + first_non_finite(global_));
+// Of the sum, at most: what the grid makes room for.
+double largest_noise(const RoundPlan& plan) {
+  const double one = plan.noise_standard_deviation(plan.largest_clip());
+  return plan.tree ? one * std::sqrt(tree_noise_nodes(plan.tree->restart_every)) : one;
 }
 
-Aggregation Server::aggregate(const std::vector<ClientUpdate>& updates) {
-  StateMean mean(global_);
-  Aggregation result;
-  for (const auto& update : updates) {
-    try {
-      mean.add(update.state, strategy_->weight(update), "client " + std::to_string(update.client));
-      ++result.used;
-    } catch (const Error& problem) {
-      log::warning("update left out: " + std::string(problem.what()));
-      ++result.rejected;
-    }
+Grid grid_of(const ServerOptions& options) {
+  if (!options.privacy) return choose_grid({options.update_range, options.total_weight, 0.0});
+  const RoundPlan& plan = *options.privacy;
+  return choose_grid({plan.largest_clip(), plan.clients * plan.weight_cap, largest_noise(plan)});
+}
+
+std::vector<int64_t> layer_ends(const FlatLayout& layout, int64_t upload_size) {
+  std::vector<int64_t> ends;
+  for (int64_t first = 0; first < upload_size; first += layout.size())
+    for (const auto& part : layout.parts()) ends.push_back(first + part.first + part.size);
+  return ends;
+}
+
+template <class Target>
+void add(const GaussianNoise& noise, NoiseKind kind, Target& sum, RandomStream& stream) {
+  if (kind == NoiseKind::secure) {
+    noise.add_secure(sum, stream);
+  } else {
+    noise.add_fast(sum, stream);
   }
-  if (mean.total_weight() > 0) global_ = strategy_->apply(global_, mean.mean());
-  return result;
+}
+
+}  // namespace
+
+int64_t total_weight(const Strategy& strategy, const std::vector<int64_t>& sizes) {
+  int64_t total = 0;
+  for (const int64_t examples : sizes) total += strategy.weight(examples);
+  return std::max<int64_t>(total, 1);
+}
+
+Server::Server(StateDict initial, std::unique_ptr<Strategy> strategy, const ServerOptions& options)
+    : global_(clone(initial)),
+      layout_(global_),
+      strategy_(std::move(strategy)),
+      options_(options),
+      grid_(grid_of(options)),
+      clip_norm_(options.privacy ? options.privacy->clip_norm : 0.0) {
+  if (!all_finite(global_))
+    throw Error("the initial model is not finite in " + first_non_finite(global_));
+  if (options_.privacy) options_.privacy->validate();
+}
+
+SumRule Server::rule() const {
+  SumRule rule;
+  rule.grid = grid_;
+  rule.size = strategy_->upload_size(layout_.size());
+  if (!options_.privacy) return rule;
+  rule.clipping = options_.clipping;
+  rule.clip_norm = clip_norm_;
+  if (rule.clipping == UpdateClipping::per_layer) rule.layer_ends = layer_ends(layout_, rule.size);
+  return rule;
+}
+
+int64_t Server::weight_of(int64_t examples) const {
+  const int64_t weight = strategy_->weight(examples);
+  return options_.privacy ? std::min(weight, options_.privacy->weight_cap) : weight;
+}
+
+void Server::add_noise(UpdateSum& sum, int64_t round, const RandomKey& key) const {
+  const RoundPlan& plan = *options_.privacy;
+  const GaussianNoise noise(plan.sum_noise_multiplier(),
+                            clip_norm_ * static_cast<double>(plan.weight_cap));
+  const auto draw = [&](GridSum& to, StreamId id) {
+    RandomStream stream(key, id);
+    add(noise, options_.noise, to, stream);
+  };
+  if (plan.tree) {
+    add_tree_noise(sum.sum(), *plan.tree, round, draw);
+  } else {
+    draw(sum.sum(), {Purpose::server_noise, -1, round});
+  }
+}
+
+// The count's noise has standard deviation bit_noise_multiplier; one client moves the centred count
+// by 1/2.
+void Server::adapt_clip_norm(const UpdateSum& sum, int64_t round, const RandomKey& key) {
+  const RoundPlan& plan = *options_.privacy;
+  const AdaptiveClipPlan& adaptive = *plan.adaptive;
+  const GaussianNoise noise(2.0 * adaptive.bit_noise_multiplier, 0.5);
+  GridSum count(choose_grid({0.5, plan.clients, noise.standard_deviation()}), 1);
+  const int64_t centred = 2 * sum.within() - sum.clients();  // halves
+  count.mutable_values()[0] = centred * count.grid().radius;
+  RandomStream stream(key, {Purpose::server_noise, -2, round});
+  add(noise, options_.noise, count, stream);
+  double noised = 0.0;
+  count.decode(std::span(&noised, 1));
+  const double share = noised * static_cast<double>(plan.weight_cap) / plan.divisor() + 0.5;
+  clip_norm_ =
+      std::clamp(clip_norm_ * std::exp(-adaptive.learning_rate * (share - adaptive.quantile)),
+                 plan.smallest_clip(), plan.largest_clip());
+}
+
+void Server::apply(const UpdateSum& sum) {
+  const auto& plan = options_.privacy;
+  const double divisor = plan ? plan->divisor() : static_cast<double>(sum.weight());
+  std::vector<double> values(sum.sum().values().size());
+  sum.sum().decode(std::span(values), 1.0 / divisor);
+  MeanUpload mean;
+  mean.values = values;
+  mean.clients = plan ? 0 : sum.clients();
+  mean.population = options_.population;
+  if (plan) {
+    mean.participation = plan->divisor() / static_cast<double>(plan->clients * plan->weight_cap);
+    mean.noise_variance = std::pow(plan->noise_standard_deviation(clip_norm_) / divisor, 2);
+  } else {
+    mean.participation =
+        static_cast<double>(sum.clients()) / static_cast<double>(options_.population);
+  }
+  std::vector<double> model(static_cast<size_t>(layout_.size()));
+  layout_.read(global_, model);
+  strategy_->apply(model, mean);
+  StateDict next = clone(global_);
+  layout_.write(model, next);
+  if (!all_finite(next))
+    throw Error("the global model would not be finite in " + first_non_finite(next) +
+                "; lower the learning rates");
+  global_ = std::move(next);
+}
+
+void Server::finish(UpdateSum& sum, int64_t round, const RandomKey& key) {
+  if (!options_.privacy) {
+    if (sum.clients() > 0) apply(sum);
+    return;
+  }
+  add_noise(sum, round, key);
+  apply(sum);
+  if (options_.privacy->adaptive) adapt_clip_norm(sum, round, key);
+}
+
+void Server::restore(const StateDict& global, double clip_norm) {
+  check_same_layout(global_, global, "the checkpoint");
+  global_ = clone(global);
+  clip_norm_ = clip_norm;
 }
 
 }  // namespace starling

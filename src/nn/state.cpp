@@ -101,6 +101,8 @@ StateDict state_of(const torch::nn::Module& module) {
   return clone(StateDict{live_tensors(module)});
 }
 
+StateDict view_of(const torch::nn::Module& module) { return {live_tensors(module)}; }
+
 StateDict clone(const StateDict& state) {
   StateDict copy;
   for (const auto& [name, value, buffer] : state.tensors)

@@ -39,18 +39,27 @@ bool holds(const PrivacyStatement& p) {
 }
 
 bool is_delta_small(const PrivacyStatement& p) {
-  return !p.largest_client || p.delta * static_cast<double>(*p.largest_client) < 1.0;
+  const auto protected_ = p.unit == "client" ? p.clients : p.largest_client;
+  return !protected_ || p.delta * static_cast<double>(*protected_) < 1.0;
 }
+
+namespace {
+
+std::string complaint_about_delta(const PrivacyStatement& p) {
+  if (is_delta_small(p)) return "";
+  if (p.unit == "client")
+    return " DELTA IS TOO LARGE: it is not below 1 / n for the " + grouped(*p.clients) +
+           " clients, and so allows that single clients are published.";
+  return " DELTA IS TOO LARGE: it is not below 1 / n for the " + grouped(*p.largest_client) +
+         " examples of the largest client, and so allows that single examples are published.";
+}
+
+}  // namespace
 
 std::string claim(const PrivacyStatement& p) {
   if (holds(p))
     return "(epsilon, delta)-differential privacy with " + bound(p) + " when " + neighbours(p) +
-           ", against " + who_sees(p) + "." +
-           (is_delta_small(p) ? ""
-                              : " DELTA IS TOO LARGE: it is not below 1 / n for the " +
-                                    grouped(*p.largest_client) +
-                                    " examples of the largest client, and so allows that single "
-                                    "examples are published.");
+           ", against " + who_sees(p) + "." + complaint_about_delta(p);
   if (p.guarantee == Guarantee::insecure_seed)
     return "INSECURE SEED: NO DP GUARANTEE. The noise follows from a seed in the experiment, so "
            "anyone who knows it can subtract it. With secret noise the same run would have " +
@@ -76,19 +85,25 @@ std::vector<std::string> not_covered(const RunRecord& record) {
     return {"Everything: no noise is added, and models can memorise single examples.",
             "Uploads are seen by the server as they are."};
   const auto& p = record.privacy.front();
+  const bool examples_only = record.privacy.size() == 1 && p.unit == "example";
   std::vector<std::string> items;
   if (p.reveal_private_metrics)
     items.push_back(
         "Private metrics (training loss, per-client values), which this run was told to reveal.");
-  if (p.unit == "example")
+  if (examples_only)
     items.push_back(
         "Whether a client takes part, when, and how many examples it has: single examples are "
         "protected, not clients.");
+  items.push_back(
+      examples_only
+          ? "A person with several examples: k examples of one client are protected by k times "
+            "epsilon and a larger delta. A person at several clients spends every one of those "
+            "budgets."
+          : "A person whose data lies at several clients: k clients are protected by k times "
+            "epsilon and a larger delta.");
   items.insert(
       items.end(),
-      {"A person with several examples: k examples of one client are protected by k times epsilon "
-       "and a larger delta. A person at several clients spends every one of those budgets.",
-       "What holds for the population and would be learnt without this example: conclusions about "
+      {"What holds for the population and would be learnt without this example: conclusions about "
        "a "
        "group may concern a person who never took part.",
        "Records that depend on one another, such as relatives or repeated measurements.",

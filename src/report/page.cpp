@@ -100,7 +100,7 @@ std::string figures(const RunRecord& record) {
     if (last->loss) text += figure_of("Test loss", report::rounded(*last->loss, 4));
   }
   text += figure_of("Rounds", report::grouped(std::ssize(record.rounds)));
-  text += figure_of("Clients", report::grouped(std::ssize(record.clients)));
+  text += figure_of("Clients", report::grouped(record.population));
   text += figure_of("Parameters", report::grouped(record.parameters));
   text += figure_of("Time", report::duration(record.seconds));
   return html_element("dl", {{"class", "card figures"}}, text) + "\n";
@@ -217,7 +217,7 @@ std::string details(const std::string& title, const std::string& content) {
 std::string rounds(const RunRecord& record) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& r : record.rounds)
-    rows.push_back({std::to_string(r.round), report::grouped(r.clients),
+    rows.push_back({std::to_string(r.round), r.clients ? report::grouped(*r.clients) : "secret",
                     report::number(r.learning_rate),
                     r.accuracy ? report::percent(*r.accuracy) : "\u2013", or_dash(r.loss, 4),
                     r.epsilon ? report::rounded_up(*r.epsilon, 4) : "\u2013"});

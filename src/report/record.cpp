@@ -41,21 +41,23 @@ std::string word(Guarantee guarantee) {
 
 Json write(const RoundRecord& r) {
   return Json::object({{"round", r.round},
-                       {"clients", r.clients},
+                       {"clients", optional(r.clients)},
                        {"learning_rate", r.learning_rate},
                        {"accuracy", optional(r.accuracy)},
                        {"loss", bound(r.loss)},
-                       {"epsilon", bound(r.epsilon)}});
+                       {"epsilon", bound(r.epsilon)},
+                       {"client_epsilon", bound(r.client_epsilon)}});
 }
 
 RoundRecord read_round(JsonObject object) {
   RoundRecord r;
   r.round = count(object, "round");
-  r.clients = count(object, "clients");
+  r.clients = object.optional_integer("clients", 0, kLargest);
   r.learning_rate = object.number("learning_rate", kNonNegative);
   r.accuracy = object.optional_number("accuracy", kUnit);
   r.loss = read_optional_bound(object, "loss");
   r.epsilon = read_optional_bound(object, "epsilon");
+  r.client_epsilon = read_optional_bound(object, "client_epsilon");
   object.finish();
   return r;
 }
@@ -104,6 +106,10 @@ Json write(const PrivacyStatement& p) {
                        {"noise", p.noise},
                        {"sampling", p.sampling},
                        {"largest_client", optional(p.largest_client)},
+                       {"clients", optional(p.clients)},
+                       {"noise_multiplier", optional(p.noise_multiplier)},
+                       {"sample_rate", optional(p.sample_rate)},
+                       {"divisor", optional(p.divisor)},
                        {"ledger_lines", p.ledger_lines},
                        {"ledger_head", p.ledger_head},
                        {"reveal_private_metrics", p.reveal_private_metrics}});
@@ -131,6 +137,10 @@ PrivacyStatement read_statement(JsonObject object) {
   p.noise = object.string("noise");
   p.sampling = object.string("sampling");
   p.largest_client = object.optional_integer("largest_client", 0, kLargest);
+  p.clients = object.optional_integer("clients", 1, kLargest);
+  p.noise_multiplier = object.optional_number("noise_multiplier", kNonNegative);
+  p.sample_rate = object.optional_number("sample_rate", kUnit);
+  p.divisor = object.optional_number("divisor", kPositive);
   p.ledger_lines = count(object, "ledger_lines");
   p.ledger_head = object.string("ledger_head");
   p.reveal_private_metrics = object.boolean("reveal_private_metrics");
@@ -160,6 +170,7 @@ Json to_json(const RunRecord& r) {
                        {"parameters", r.parameters},
                        {"train_examples", optional(r.train_examples)},
                        {"test_examples", r.test_examples},
+                       {"population", r.population},
                        {"rounds_planned", r.rounds_planned},
                        {"privacy", write_all(r.privacy)},
                        {"environment", environment},
@@ -181,6 +192,7 @@ RunRecord parse_record(const Json& json, const std::string& source) {
   r.parameters = count(file, "parameters");
   r.train_examples = file.optional_integer("train_examples", 0, kLargest);
   r.test_examples = count(file, "test_examples");
+  r.population = count(file, "population");
   r.rounds_planned = count(file, "rounds_planned");
   r.experiment = file.object("experiment").value();
   for (auto& one : file.objects("privacy")) r.privacy.push_back(read_statement(one));

@@ -40,6 +40,13 @@ std::string span_of(const RunRecord& record, std::optional<double> ClientRecord:
 }
 
 std::string relation_in_words(const PrivacyStatement& p) {
+  if (p.unit == "client") {
+    if (p.relation == "add_remove")
+      return "add_remove: one client more or less, with all its data.";
+    if (p.relation == "replace_one")
+      return "replace_one: one client is any other; twice the sensitivity.";
+    return "zero_out: one client contributes nothing. The client list is public.";
+  }
   if (p.relation == "add_remove")
     return "add_remove: one record more or less. Numbers of examples are private.";
   if (p.relation == "replace_one")
@@ -50,6 +57,8 @@ std::string relation_in_words(const PrivacyStatement& p) {
 }
 
 std::string trust(const PrivacyStatement& p) {
+  if (p.unit == "client")
+    return "Central: the server clips every upload and adds the noise to their sum; it is trusted.";
   if (p.adversary == "server_and_models")
     return "Local: each client clips and adds its noise before anything leaves it. The server need "
            "not be trusted.";
@@ -65,21 +74,23 @@ Section definition(const RunRecord& record, const PrivacyStatement& p) {
   add(section.facts, "Adversary", p.adversary + ": " + who_sees(p));
   add(section.facts, "Who adds noise", trust(p));
   add(section.facts, "Releases covered",
-      "the uploads and global models of " +
+      (p.unit == "client" ? "the global models of " : "the uploads and global models of ") +
           plural(static_cast<int64_t>(record.rounds.size()), "round"));
   add(section.facts, "Taken as public",
-      "model architecture, hyper-parameters, the participation schedule, and the test set, on "
-      "which "
-      "accuracy and loss are measured");
+      "model architecture, hyper-parameters, " +
+          std::string(p.unit == "client" ? "the number of clients" : "the participation schedule") +
+          ", and the test set, on which accuracy and loss are measured");
   return section;
 }
 
 std::string clipping_in_words(const PrivacyStatement& p) {
   const std::string norm = number(p.clip_norm);
+  const std::string what =
+      p.unit == "client" ? "each client's whole update" : "each example's whole gradient";
   if (p.clipping == "per_layer")
     return "per layer: an equal share for each parameter, L2 norm " + norm + " in all";
-  if (p.clipping == "automatic") return "automatic: each gradient is scaled to L2 norm " + norm;
-  return "flat: each example's whole gradient to L2 norm " + norm;
+  if (p.clipping == "automatic") return "automatic: " + what + " is scaled to L2 norm " + norm;
+  return "flat: " + what + " to L2 norm " + norm;
 }
 
 std::string sampling_in_words(const RunRecord& record, const PrivacyStatement& p) {
@@ -97,7 +108,40 @@ std::string deviation(const RunRecord& record, const PrivacyStatement& p) {
   return largest == 0.0 ? "" : "up to " + rounded(largest, 4) + " on the sum of clipped gradients";
 }
 
-Section mechanism(const RunRecord& record, const PrivacyStatement& p) {
+std::string cohorts_in_words(const PrivacyStatement& p) {
+  if (p.sampling == "poisson")
+    return "Poisson: one independent secret coin a client and round" +
+           (p.sample_rate ? ", rate " + number(*p.sample_rate) : "");
+  if (p.sampling == "fixed") return "secret cohorts of fixed size, without replacement";
+  if (p.sampling == "tree") return "a public schedule; no sampling";
+  return "every client in every round";
+}
+
+Section client_mechanism(const PrivacyStatement& p) {
+  Section section{"Mechanism and accounting", {}, {}};
+  add(section.facts, "Mechanism",
+      p.sampling == "tree" ? "DP-FTRL: Gaussian noise on the nodes of a tree over the rounds' sums"
+                           : "DP-FedAvg: Gaussian noise on the sum of clipped client updates");
+  add(section.facts, "Clipping", clipping_in_words(p));
+  if (p.noise_multiplier) add(section.facts, "Noise multiplier", rounded(*p.noise_multiplier, 4));
+  add(section.facts, "Cohorts", cohorts_in_words(p));
+  if (p.divisor)
+    add(section.facts, "Divisor",
+        number(*p.divisor) + ", a public constant that sums are divided by");
+  return section;
+}
+
+// By whom and how the releases were added up.
+void add_accounting(Section& section, const PrivacyStatement& p) {
+  add(section.facts, "Accountant",
+      p.accountant + (p.accountant_detail.empty() ? "" : " (" + p.accountant_detail + ")"));
+  if (p.error)
+    add(section.facts, "Numerical error",
+        "at most " + rounded_up_significant(*p.error) + " too high");
+  if (p.rdp_epsilon) add(section.facts, "Epsilon by RDP", rounded_up(*p.rdp_epsilon, 3));
+}
+
+Section example_mechanism(const RunRecord& record, const PrivacyStatement& p) {
   Section section{"Mechanism and accounting", {}, {}};
   add(section.facts, "Mechanism", "DP-SGD: Gaussian noise on the sum of clipped example gradients");
   add(section.facts, "Clipping", clipping_in_words(p));
@@ -108,24 +152,30 @@ Section mechanism(const RunRecord& record, const PrivacyStatement& p) {
       setting(record, "/local/batch_size") +
           " examples, a public constant that sums are divided by" +
           (p.relation == "add_remove" ? "" : "; a client that holds fewer: their number"));
-  add(section.facts, "Accountant",
-      p.accountant + (p.accountant_detail.empty() ? "" : " (" + p.accountant_detail + ")"));
-  if (p.error)
-    add(section.facts, "Numerical error",
-        "at most " + rounded_up_significant(*p.error) + " too high");
-  if (p.rdp_epsilon) add(section.facts, "Epsilon by RDP", rounded_up(*p.rdp_epsilon, 3));
+  return section;
+}
+
+Section mechanism(const RunRecord& record, const PrivacyStatement& p) {
+  const bool is_client = p.unit == "client";
+  Section section = is_client ? client_mechanism(p) : example_mechanism(record, p);
+  add_accounting(section, p);
   add(section.facts, "Composition",
-      "all steps of a client add up; clients hold different examples, so the federation has the "
-      "largest client's epsilon");
+      is_client
+          ? "all rounds of the server add up"
+          : "all steps of a client add up; clients hold different examples, so the federation "
+            "has the largest client's epsilon");
   add(section.facts, "Not claimed",
-      "amplification by the sampling of clients, by shuffling, or by hiding intermediate models");
+      is_client ? "anything for noise that clients add themselves"
+                : "amplification by the sampling of clients, by shuffling, or by hiding "
+                  "intermediate models");
   return section;
 }
 
 Section ledger(const RunRecord& record, const PrivacyStatement& p) {
   Section section{"Ledger", {}, {}};
   add(section.facts, "Lines",
-      grouped(p.ledger_lines) + ", one a client and round, each on the disk before its noise");
+      grouped(p.ledger_lines) +
+          ", one a unit, client and round, each on the disk before its noise");
   add(section.facts, "Hash of the last line", p.ledger_head);
   add(section.facts, "Resumed", record.resumes == 0 ? "never" : plural(record.resumes, "time"));
   if (p.target_epsilon) {
@@ -148,7 +198,12 @@ std::string tier(double epsilon) {
 Section judged(const PrivacyStatement& p) {
   Section section{"Values judged", {}, {}};
   add(section.facts, "Epsilon", tier(p.epsilon) + ", by the tiers of Ponomareva et al. 2023");
-  if (p.largest_client) {
+  if (p.unit == "client") {
+    add(section.facts, "Delta * clients",
+        number(p.delta) + " * " + grouped(p.clients.value_or(0)) + " = " +
+            rounded(p.delta * static_cast<double>(p.clients.value_or(0)), 4) +
+            (is_delta_small(p) ? "; below 1, as it must be" : "; TOO LARGE, it must be below 1"));
+  } else if (p.largest_client) {
     const double product = p.delta * static_cast<double>(*p.largest_client);
     add(section.facts, "Delta * largest client",
         number(p.delta) + " * " + grouped(*p.largest_client) + " = " + rounded(product, 4) +
@@ -184,8 +239,7 @@ Section training(const RunRecord& record) {
   Section section{"Training", {}, {}};
   add(section.facts, "Data", data_in_words(record));
   add(section.facts, "Clients",
-      plural(static_cast<int64_t>(record.clients.size()), "client") + ", " +
-          setting(record, "/partition/kind"));
+      plural(record.population, "client") + ", " + setting(record, "/partition/kind"));
   add(section.facts, "Rounds",
       grouped(static_cast<int64_t>(record.rounds.size())) + " of " +
           grouped(record.rounds_planned));

@@ -62,6 +62,7 @@ bool labels_below(const Examples& data, int64_t classes) {
 }
 
 bool plan_fits(const LocalPlan& plan) {
+  if (plan.correction != nullptr) return false;
   return plan.sampling != SamplingKind::poisson && plan.batch_size <= kLargestBatch;
 }
 

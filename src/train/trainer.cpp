@@ -22,6 +22,12 @@ std::vector<torch::Tensor> trainable_parameters(const Model& model) {
   return parameters;
 }
 
+std::unique_ptr<torch::optim::Optimizer> optimizer_of(const Model& model, const LocalPlan& plan) {
+  return corrected(
+      make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor),
+      plan.correction);
+}
+
 int64_t rows(const Examples& batch) { return batch.features.size(0); }
 
 // One physical chunk after the other, so that memory is bounded by `physical_batch`.
@@ -96,8 +102,7 @@ LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
       metrics.loss_sum += network->step(indices);
     });
   }
-  const auto optimizer =
-      make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor);
+  const auto optimizer = optimizer_of(model, plan);
   return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
     if (!indices.empty()) plain_step(model, *optimizer, data.at(indices), metrics);
   });
@@ -107,8 +112,7 @@ LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan
                              const ExampleLevel& privacy, const StreamOwner& owner) {
   refuse_other_data(privacy.plan, data.size());
   model.train();
-  const auto optimizer =
-      make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor);
+  const auto optimizer = optimizer_of(model, plan);
   DpOptimizer dp(model, *optimizer, privacy.plan, privacy.recorded, plan.steps, owner);
   dp.set_clipping(privacy.clipping);
   dp.set_noise(privacy.noise);

@@ -37,7 +37,7 @@ RunRecord record_of(const Json& json, int64_t rounds = 3,
   const auto accountant = make_accountant(std::get<ExamplePrivacy>(experiment.privacy).accountant);
   RunRecord record;
   record.privacy = {
-      experiment::state_privacy(experiment, plan, ledger_of(plan, rounds), *accountant)};
+      experiment::state_example_privacy(experiment, plan, ledger_of(plan, rounds), *accountant)};
   return record;
 }
 

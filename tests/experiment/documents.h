@@ -22,6 +22,13 @@ inline Json with(std::string_view pointer, const std::string& value, Json json =
 // Only what is required for example-level privacy.
 inline Json smallest_private() { return with("/privacy", R"({"unit": "example", "epsilon": 8})"); }
 
+// Only what is required for client-level privacy.
+inline Json smallest_client_level() {
+  Json json = with("/privacy", R"({"unit": "client", "epsilon": 8})");
+  json["strategy"] = Json::object({{"weights", "uniform"}});
+  return json;
+}
+
 // The message of the InputError that `call` throws, or "" when it throws none.
 template <class Call>
 std::string error_of(Call call) {

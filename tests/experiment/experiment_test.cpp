@@ -11,6 +11,7 @@ namespace starling {
 namespace {
 
 using test::smallest;
+using test::smallest_client_level;
 using test::smallest_private;
 using test::with;
 
@@ -29,7 +30,8 @@ TEST(Experiment, DefaultsAreTheDocumentedOnes) {
     "partition": {"kind": "iid", "clients": 10},
     "model": {"file": "../models/linear.json", "initial": null, "freeze": [], "replace_batch_norm": false},
     "rounds": 10,
-    "participation": {"kind": "fraction", "fraction": 1.0, "max_participations": null},
+    "participation": {"kind": "fraction", "fraction": 1.0, "max_participations": null,
+                      "min_separation": 0},
     "local": {
       "epochs": 1, "steps": null, "batch_size": 32, "sample_rate": null, "sampling": "shuffle",
       "optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.0, "dampening": 0.0,
@@ -52,6 +54,18 @@ TEST(Experiment, PrivateDefaultsAreTheDocumentedOnes) {
     "unit": "example", "clip_norm": 1.0, "noise_multiplier": null, "epsilon": 8.0, "delta": null,
     "accountant": "exact", "relation": "zero_out", "adversary": "server_and_models",
     "clipping": "flat", "noise": "fast", "insecure_seed": null, "reveal_private_metrics": false
+  })",
+                                                       "expected"));
+}
+
+TEST(Experiment, ClientLevelDefaultsAreTheDocumentedOnes) {
+  const auto experiment = parse(smallest_client_level());
+  EXPECT_EQ(experiment.local.sampling, SamplingKind::shuffle);
+  EXPECT_EQ(to_json(experiment)["privacy"], parse_json(R"({
+    "unit": "client", "clip_norm": 1.0, "noise_multiplier": null, "epsilon": 8.0, "delta": null,
+    "accountant": "exact", "relation": "add_remove", "adversary": "every_global_model",
+    "clipping": "flat", "noise": "fast", "insecure_seed": null, "reveal_private_metrics": false,
+    "release": "gaussian", "restart_every": null, "adaptive": null, "weight_cap": null
   })",
                                                        "expected"));
 }
@@ -85,6 +99,7 @@ TEST(Experiment, ParseOfWrittenIsTheSame) {
       {"/privacy", R"({"unit": "example", "noise_multiplier": 1.1, "delta": 1e-6,
                        "insecure_seed": 0, "clipping": "per_layer", "adversary": "final_model"})"},
       {"/strategy", R"({"weights": "uniform"})"},
+      {"/participation", R"({"max_participations": 4, "min_separation": 3})"},
       {"/dataset", R"({"name": "mnist", "train_limit": 1000, "mean": 0.1307, "std": [0.3081]})"},
       {"/dataset", R"({"mean": [0.1, 0.2, 0.3], "std": [0.3, 0.2, 0.1]})"},
       {"/model", R"({"layers": [{"kind": "flatten"}, {"kind": "linear", "out_features": 10}],
@@ -97,6 +112,17 @@ TEST(Experiment, ParseOfWrittenIsTheSame) {
     EXPECT_EQ(parse(written), experiment) << pointer << " " << value;
     EXPECT_EQ(to_json(parse(parse_json(written.dump(2), "text"))), written) << pointer;
     EXPECT_NE(experiment, parse(smallest())) << pointer << " " << value;
+  }
+}
+
+TEST(Experiment, ParseOfWrittenIsTheSameAtClientLevel) {
+  for (const char* privacy :
+       {R"({"unit": "client", "epsilon": 2, "adaptive": {"quantile": 0.7}})",
+        R"({"unit": "client", "noise_multiplier": 2, "release": "tree", "restart_every": 5})",
+        R"({"unit": "both", "example": {"epsilon": 2}, "client": {"noise_multiplier": 1}})"}) {
+    const auto experiment = parse(with("/privacy", privacy, smallest_client_level()));
+    EXPECT_EQ(parse(to_json(experiment)), experiment) << privacy;
+    EXPECT_NE(experiment, parse(smallest_client_level())) << privacy;
   }
 }
 

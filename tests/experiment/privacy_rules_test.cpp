@@ -43,8 +43,8 @@ TEST(Privacy, RefusesZeroes) {
 
 TEST(Privacy, NeedsItsUnit) {
   EXPECT_EQ(error_with("/privacy", R"({"epsilon": 8})"),
-            "x.json: /privacy: \"unit\" is missing; \"example\" protects single examples, \"none\" "
-            "nothing");
+            "x.json: /privacy: \"unit\" is missing; \"example\" protects single examples, "
+            "\"client\" whole clients, \"none\" nothing");
   EXPECT_EQ(error_with("/privacy", R"({"unit": "none", "epsilon": 8})"),
             "x.json: /privacy/epsilon: is not a known key; known are unit");
 }
@@ -56,13 +56,72 @@ TEST(Privacy, NoiseIsFastUnlessSecureIsAsked) {
 }
 
 TEST(Privacy, WhatIsNotBuiltYetIsRefusedByName) {
-  EXPECT_EQ(error_with("/privacy", R"({"unit": "client", "epsilon": 8})"),
-            "x.json: /privacy/unit: \"client\" is not available yet; available: \"none\" and "
-            "\"example\"");
   EXPECT_EQ(error_with("/compute/device", R"("cuda")"),
             "x.json: /compute/device: \"cuda\" is not available yet; available: \"cpu\"");
   EXPECT_EQ(error_with("/strategy/kind", R"("scaffold")"),
             "x.json: /strategy/kind: \"scaffold\" is not one of fedavg");
+}
+
+std::string client_level_error(std::string_view pointer, const std::string& value) {
+  return error(with(pointer, value, test::smallest_client_level()));
+}
+
+TEST(ClientRules, TheServerAddsTheNoiseAndIsTrusted) {
+  EXPECT_TRUE(
+      client_level_error("/privacy/adversary", R"("server_and_models")")
+          .starts_with("x.json: /privacy/adversary: \"server_and_models\" does not go with"));
+  EXPECT_EQ(client_level_error("/privacy/adversary", R"("final_model")"), "");
+}
+
+TEST(ClientRules, WeightsAreUniformOrCapped) {
+  EXPECT_TRUE(client_level_error("/strategy/weights", R"("examples")")
+                  .starts_with("x.json: /strategy/weights: "));
+  EXPECT_TRUE(
+      client_level_error("/privacy/weight_cap", "10").starts_with("x.json: /privacy/weight_cap: "));
+  Json json = test::smallest_client_level();
+  json["strategy"]["weights"] = "examples";
+  json["privacy"]["weight_cap"] = 10;
+  EXPECT_EQ(error(json), "");
+}
+
+// Trap 9: nothing is claimed for a sampling that is not accounted for.
+TEST(ClientRules, CohortsAreThoseTheAccountantTakes) {
+  EXPECT_EQ(client_level_error("/participation", R"({"kind": "poisson", "rate": 0.1})"), "");
+  const char* fixed = R"({"fraction": 0.5})";
+  EXPECT_TRUE(client_level_error("/participation", fixed)
+                  .starts_with("x.json: /participation/fraction: a cohort of fixed size"));
+  Json json = with("/participation", fixed, test::smallest_client_level());
+  json["privacy"]["relation"] = "replace_one";
+  EXPECT_NE(error(json), "");
+  json["privacy"]["accountant"] = "rdp";
+  EXPECT_EQ(error(json), "");
+  EXPECT_TRUE(client_level_error("/participation", R"({"max_participations": 3})")
+                  .starts_with("x.json: /participation: "));
+  EXPECT_TRUE(client_level_error("/participation",
+                                 R"({"kind": "poisson", "rate": 0.5, "min_separation": 1})")
+                  .starts_with("x.json: /participation: "));
+}
+
+TEST(ClientRules, TreesNeedAPublicSchedule) {
+  Json json = test::smallest_client_level();
+  json["privacy"]["release"] = "tree";
+  json["participation"] = parse_json(R"({"fraction": 0.5, "max_participations": 3})", "p");
+  EXPECT_EQ(error(json), "");
+  EXPECT_TRUE(error(with("/participation", R"({"kind": "poisson", "rate": 0.5})", json))
+                  .starts_with("x.json: /participation/kind: "));
+  EXPECT_TRUE(error(with("/privacy/relation", R"("add_remove")", json))
+                  .starts_with("x.json: /privacy/relation: "));
+  EXPECT_TRUE(
+      error(with("/privacy/adaptive", "{}", json)).starts_with("x.json: /privacy/adaptive: "));
+  EXPECT_TRUE(client_level_error("/privacy/restart_every", "2")
+                  .starts_with("x.json: /privacy/restart_every: "));
+}
+
+TEST(ClientRules, BothLevelsShareOneKey) {
+  const char* both = R"({"unit": "both", "example": {"epsilon": 2, "insecure_seed": 1},
+                         "client": {"epsilon": 2}})";
+  EXPECT_TRUE(error(with("/privacy", both, test::smallest_client_level()))
+                  .starts_with("x.json: /privacy: one run has one key"));
 }
 
 Json add_remove() {

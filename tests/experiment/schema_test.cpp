@@ -40,10 +40,22 @@ Json privately(const std::string& target) {
   return json;
 }
 
+Json protecting_clients(const std::string& privacy) {
+  Json json = test::with("/privacy", privacy);
+  json["strategy"] = Json::object({{"weights", "uniform"}});
+  return json;
+}
+
 std::vector<Document> documents() {
   std::vector<Document> all = {{"", test::smallest()},
                                {"/privacy", privately("epsilon")},
                                {"/privacy", privately("noise_multiplier")}};
+  for (const char* privacy :
+       {R"({"unit": "client", "epsilon": 1.5})",
+        R"({"unit": "client", "noise_multiplier": 1.5, "adaptive": {"bit_noise_multiplier": 4}})",
+        R"({"unit": "client", "epsilon": 1.5, "release": "tree", "relation": "zero_out"})",
+        R"({"unit": "both", "example": {"epsilon": 2}, "client": {"epsilon": 2}})"})
+    all.push_back({"/privacy", protecting_clients(privacy)});
   const std::pair<const char*, const char*> parts[] = {
       {"/dataset", R"({"mean": 0.5, "std": 0.5})"},
       {"/partition", R"({"kind": "iid"})"},
@@ -180,7 +192,10 @@ std::vector<Json> candidates(const Json& node) {
 bool depends_on_others(const std::string& pointer) {
   return pointer == "/dataset/mean" || pointer == "/dataset/std" ||
          pointer == "/local/sample_rate" || pointer == "/local/sampling" ||
-         pointer == "/local/optimizer/nesterov";
+         pointer.ends_with("/relation") || pointer.ends_with("/adversary") ||
+         pointer.ends_with("/insecure_seed") || pointer.ends_with("/release") ||
+         pointer.ends_with("/restart_every") || pointer.ends_with("/adaptive") ||
+         pointer.ends_with("/weight_cap") || pointer == "/local/optimizer/nesterov";
 }
 
 TEST(Schema, AcceptsAndRefusesWhatTheParserDoes) {

@@ -85,7 +85,7 @@ TEST(Client, DropoutIsRepeatableGivenTheKey) {
     torch::manual_seed(process);
     return client.train(*model, global, task_of(RandomKey::from_seed(seed), 0, 0, false))
         .state.tensors[0]
-        .value;
+        .value.clone();
   };
   EXPECT_TRUE(torch::equal(upload(1, 10), upload(1, 11)));
   EXPECT_FALSE(torch::equal(upload(1, 10), upload(2, 10)));

@@ -30,6 +30,12 @@ std::vector<Client> make_clients() {
   return clients;
 }
 
+Server make_server(ServerOptions options = {}) {
+  options.population = kClients;
+  options.total_weight = 1000;
+  return {state_of(*make_model()), make_strategy(FedAvgSpec{}), options};
+}
+
 ClientTask plain_task(int64_t round) {
   ClientTask task{round, {}, RandomKey::from_seed(1), {}};
   task.local.steps = 4;
@@ -47,11 +53,14 @@ ClientTask private_task(const Client& client, int64_t round) {
 
 StateDict after_two_rounds(int64_t workers, std::vector<int64_t> order, bool is_private) {
   Simulation simulation(make_model, make_clients(), workers, 1);
-  Server server(state_of(*make_model()), make_strategy(FedAvgSpec{}));
+  Server server = make_server();
   for (int64_t round = 0; round < 2; ++round)
-    simulation.round(server, order, [&](int64_t client) {
-      return is_private ? private_task(simulation.clients()[client], round) : plain_task(round);
-    });
+    simulation.round(
+        server, round, order,
+        [&](int64_t client) {
+          return is_private ? private_task(simulation.clients()[client], round) : plain_task(round);
+        },
+        RandomKey::from_seed(2));
   return server.global();
 }
 
@@ -73,16 +82,40 @@ TEST(Simulation, GivesTheSameBytesOnAnyNumberOfWorkersAndInAnyOrder) {
   }
 }
 
-TEST(Simulation, PassesOnAClientsError) {
+// What a round leaves when client 1 fails, or never was there.
+StateDict without_client_1(bool fails) {
   Simulation simulation(make_model, make_clients(), 2, 1);
-  Server server(state_of(*make_model()), make_strategy(FedAvgSpec{}));
+  Server server = make_server();
+  const auto outcome = simulation.round(
+      server, 0, fails ? std::vector<int64_t>{0, 1, 2} : std::vector<int64_t>{0, 2},
+      [](int64_t client) -> ClientTask {
+        if (client == 1) throw std::bad_alloc();
+        return plain_task(0);
+      },
+      RandomKey::from_seed(2));
+  EXPECT_EQ(outcome.used, 2);
+  EXPECT_EQ(outcome.failed, fails ? 1 : 0);
+  return server.global();
+}
+
+// Reliability case 43.
+TEST(Simulation, OomClientFailsAlone) {
+  EXPECT_TRUE(same_bytes(without_client_1(true), without_client_1(false)));
+}
+
+TEST(Simulation, ARoundInWhichEveryClientFailsIsAnError) {
+  Simulation simulation(make_model, make_clients(), 2, 1);
+  Server server = make_server();
   const auto before = server.global();
-  EXPECT_THROW(simulation.round(server, {0, 1, 2},
-                                [](int64_t client) -> ClientTask {
-                                  if (client == 1) throw Error("client 1 fails");
-                                  return plain_task(0);
-                                }),
-               Error);
+  try {
+    simulation.round(
+        server, 0, {2, 1},
+        [](int64_t client) -> ClientTask { throw Error("number " + std::to_string(client)); },
+        RandomKey::from_seed(2));
+    FAIL() << "no error";
+  } catch (const Error& problem) {
+    EXPECT_STREQ(problem.what(), "every client of the round failed; client 1: number 1");
+  }
   EXPECT_TRUE(same_bytes(before, server.global()));
 }
 

@@ -53,6 +53,7 @@ struct PoissonParticipation {
 struct ParticipationSpec {
   std::variant<FractionParticipation, PoissonParticipation> kind;
   std::optional<int64_t> max_participations;  // rounds a client takes part in, at most
+  int64_t min_separation = 0;  // rounds strictly between two participations of a client, at least
   bool operator==(const ParticipationSpec&) const = default;
 };
 
@@ -81,14 +82,13 @@ enum class ClippingKind { flat, per_layer, automatic };
 struct NoPrivacy {
   bool operator==(const NoPrivacy&) const = default;
 };
-// Neighbours differ in one example of one client, as `relation` says. The noise has standard
-// deviation noise_multiplier * clip_norm on the clipped sum. Exactly one of `noise_multiplier` and
-// `epsilon` is set.
-struct ExamplePrivacy {
+// What both levels state. The noise has standard deviation noise_multiplier * clip_norm on the
+// clipped sum. Exactly one of `noise_multiplier` and `epsilon` is set.
+struct PrivacyTerms {
   double clip_norm = 1.0;
   std::optional<double> noise_multiplier;
-  std::optional<double> epsilon;  // the target that each client's noise is calibrated to
-  std::optional<double> delta;    // absent: default_delta of the smallest client
+  std::optional<double> epsilon;  // the target that the noise is calibrated to
+  std::optional<double> delta;
   std::string accountant = "exact";
   Relation relation = Relation::zero_out;
   Adversary adversary = Adversary::server_and_models;
@@ -96,9 +96,53 @@ struct ExamplePrivacy {
   NoiseKind noise = NoiseKind::fast;
   std::optional<int64_t> insecure_seed;  // repeatable noise and NO DP GUARANTEE
   bool reveal_private_metrics = false;
+  bool operator==(const PrivacyTerms&) const = default;
+};
+// Neighbours differ in one example of one client, as `relation` says; each client's noise is its
+// own. delta absent: default_delta of the smallest client.
+struct ExamplePrivacy : PrivacyTerms {
   bool operator==(const ExamplePrivacy&) const = default;
 };
-using PrivacySpec = std::variant<NoPrivacy, ExamplePrivacy>;
+// Neighbours differ in one client with all its data; the server clips uploads and adds the noise.
+// delta absent: default_delta of the number of clients.
+struct ClientPrivacy : PrivacyTerms {
+  // The clip norm follows a quantile of the uploads' norms (Andrew et al. 2021).
+  struct Adaptive {
+    double quantile = 0.5;                       // [0, 1]
+    double learning_rate = 0.2;                  // > 0
+    std::optional<double> bit_noise_multiplier;  // absent: a twentieth of the expected cohort
+    bool operator==(const Adaptive&) const = default;
+  };
+  enum class Release {
+    gaussian,  // DP-FedAvg (McMahan et al. 2018)
+    tree,      // DP-FTRL (Kairouz et al. 2021), for schedules without sampling
+  };
+  ClientPrivacy() {
+    relation = Relation::add_remove;
+    adversary = Adversary::every_global_model;
+  }
+  Release release = Release::gaussian;
+  std::optional<int64_t> restart_every;  // tree: rounds a tree; absent: all rounds
+  std::optional<Adaptive> adaptive;
+  std::optional<int64_t>
+      weight_cap;  // most that a client's examples weigh; with weights "examples"
+  bool operator==(const ClientPrivacy&) const = default;
+};
+// Both in one run, each accounted for and reported by itself.
+struct BothPrivacy {
+  ExamplePrivacy example;
+  ClientPrivacy client;
+  bool operator==(const BothPrivacy&) const = default;
+};
+using PrivacySpec = std::variant<NoPrivacy, ExamplePrivacy, ClientPrivacy, BothPrivacy>;
+
+// Null where the experiment does not protect that unit.
+const ExamplePrivacy* example_level(const PrivacySpec& privacy);
+const ClientPrivacy* client_level(const PrivacySpec& privacy);
+// Absent: noise is secret, or there is none.
+std::optional<int64_t> insecure_seed(const PrivacySpec& privacy);
+bool is_private(const PrivacySpec& privacy);
+bool reveals_private_metrics(const PrivacySpec& privacy);  // true also without privacy
 
 struct EvaluationSpec {
   int64_t every = 1;  // rounds; the last round is always evaluated

@@ -14,6 +14,7 @@
 #include "starling/privacy/accountant.h"
 #include "starling/privacy/event_json.h"
 #include "starling/privacy/plan.h"
+#include "starling/privacy/round_plan.h"
 
 namespace starling {
 
@@ -21,19 +22,31 @@ struct ClientPlan {
   int64_t client = 0;
   int64_t examples = 0;
   int64_t steps = 0;                 // local steps a round
-  int64_t rounds = 0;                // rounds in the schedule
+  int64_t rounds = 0;                // in the schedule; all where cohorts are secret
   std::optional<DpSgdPlan> privacy;  // at example level; its noise is calibrated to `rounds`
   double epsilon = 0.0;              // after all of them; 0 for a client that never takes part
 };
 
+// What client-level privacy will have cost.
+struct ServerPlan {
+  RoundPlan round;
+  double delta = 0.0;
+  double epsilon = 0.0;  // after all rounds
+};
+
 struct FederationPlan {
-  // [rounds] client ids, ascending. Drawn from the seed alone, never from data. Shorter than the
-  // experiment's rounds where every client has reached max_participations.
+  int64_t rounds = 0;  // fewer than the experiment's where all clients reach max_participations
+  // [rounds] client ids, ascending. Drawn from the seed alone, never from data; empty where cohorts
+  // are secret because client-level privacy counts on their sampling.
   std::vector<std::vector<int64_t>> schedule;
+  std::optional<ServerPlan> server;  // at client level
   std::vector<ClientPlan> clients;
   double delta = 0.0;                  // at example level; 0 without privacy
   double epsilon = 0.0;                // the largest client's, since their data is disjoint
-  std::optional<std::string> warning;  // delta is not below 1 / n for some client's n examples
+  std::optional<std::string> warning;  // delta is not below 1 / n for some client's n examples, or
+                                       // for the number of clients
+
+  bool has_secret_cohorts() const { return server && schedule.empty(); }
 };
 
 // `sizes`: examples of each client. `source` opens error messages.
@@ -41,9 +54,12 @@ struct FederationPlan {
 FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
                                const std::string& source);
 
-// False under relation add_remove, which protects how many examples a client has: no number of
-// training examples may then be shown.
+// False where relation add_remove protects how many examples a client has, or where whole clients
+// are protected: no number of training examples may then be shown.
 bool sizes_are_public(const Experiment& experiment);
+
+// What the server's first `rounds` releases spend.
+Composition spent_by_server(const RoundPlan& plan, int64_t rounds);
 
 // What a client has spent after `rounds` rounds of its plan.
 Composition spent_after(const ClientPlan& plan, int64_t rounds);

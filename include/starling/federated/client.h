@@ -9,12 +9,17 @@
 
 namespace starling {
 
-// What a client sends to the server. `metrics` stays behind: it is for the private log.
+// What a client's training came to. `metrics` stays behind: it is for the private log.
 struct ClientUpdate {
   int64_t client = -1;
+  int64_t round = -1;
   int64_t examples = 0;  // declared public at example level under zero_out
-  StateDict state;       // the client's model after local training
+  StateDict state;       // the client's model after local training; Client::train returns the
+                         // model's own tensors, which hold until the model is used again
   LocalMetrics metrics;
+  double learning_rate = 0.0;  // of the local optimizer in this round
+  double momentum = 0.0;       // of it
+  double initial_loss = 0.0;   // of the global model on the client's examples, where asked for
 };
 
 // One client's work in one round.
@@ -23,6 +28,8 @@ struct ClientTask {
   LocalPlan local;
   RandomKey key;  // decides batches and noise; secret under DP
   std::optional<ExampleLevel> privacy;
+  bool fixed_buffers = false;  // true under any privacy: buffers that training changes are refused
+  bool initial_loss = false;   // evaluate before training
 };
 
 class Client {

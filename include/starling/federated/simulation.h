@@ -1,7 +1,7 @@
 #pragma once
-// Runs the clients of a round on a pool of workers, each with one replica of the model and one
-// thread of intra-op work. Updates are summed in the order of client ids whatever the number of
-// workers, so that a round's result is the same on any of them.
+// Runs the clients of a round on a pool of workers, each with one replica of the model, one thread
+// of intra-op work and one integer-grid sum: memory does not grow with the clients of a round, and
+// the result is the same bytes for any number of workers and any order of clients.
 
 #include <cstdint>
 #include <functional>
@@ -9,13 +9,16 @@
 #include <vector>
 
 #include "starling/federated/client.h"
+#include "starling/federated/collector.h"
 #include "starling/federated/server.h"
 #include "starling/nn/model.h"
 
 namespace starling {
 
 struct RoundOutcome {
-  Aggregation aggregation;
+  int64_t used = 0;      // uploads in the sum: private under client-level DP
+  int64_t rejected = 0;  // left out by a check
+  int64_t failed = 0;    // clients whose training threw
   LocalMetrics metrics;  // private under DP
 };
 
@@ -27,19 +30,24 @@ class Simulation {
   ~Simulation();
 
   const std::vector<Client>& clients() const { return clients_; }
+  // By client id; strategies keep what they need from round to round here.
+  std::vector<ClientState>& states() { return states_; }
 
-  // `task(client)` says what each of `participants` (client ids) does. Errors: the first client's
-  // error, after all workers stopped.
-  RoundOutcome round(Server& server, const std::vector<int64_t>& participants,
-                     const std::function<ClientTask(int64_t client)>& task);
+  // `task(client)` says what each of `participants` (client ids) does; it may be called from
+  // several threads. A client that fails is counted and left out; Error where all of several
+  // fail, or the only one, with the first one's message. `key` gives the server's noise.
+  RoundOutcome round(Server& server, int64_t round, const std::vector<int64_t>& participants,
+                     const std::function<ClientTask(int64_t client)>& task, const RandomKey& key);
 
   // Of the state on `data`, in slices of `batch_size` over all workers.
   Evaluation evaluate(const StateDict& state, const Examples& data, int64_t batch_size);
 
  private:
-  void on_workers(int64_t jobs, const std::function<void(Model&, int64_t job)>& work);
+  void on_workers(int64_t jobs,
+                  const std::function<void(Model&, size_t worker, int64_t job)>& work);
 
   std::vector<Client> clients_;
+  std::vector<ClientState> states_;
   std::vector<std::shared_ptr<Model>> replicas_;
   int64_t threads_per_client_;
 };

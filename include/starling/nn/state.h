@@ -40,6 +40,8 @@ struct StateDict {
 // CPU.
 StateDict state_of(const torch::nn::Module& module);
 StateDict clone(const StateDict& state);
+// The module's tensors themselves: what is written to one is written to the other.
+StateDict view_of(const torch::nn::Module& module);
 
 // Copies every tensor into the module. Strict: the names are the module's own, in any order, with
 // its shapes and dtypes; otherwise nothing is written. Errors: Error naming the tensor.

@@ -14,12 +14,15 @@
 namespace starling {
 
 struct RoundRecord {
-  int64_t round = 0;    // 1, 2, ...
-  int64_t clients = 0;  // that took part, by the data-independent schedule
+  int64_t round = 0;  // 1, 2, ...
+  // That took part, by the data-independent schedule; absent where cohorts are secret.
+  std::optional<int64_t> clients;
   double learning_rate = 0.0;
   std::optional<double> accuracy;  // of the global model on the public test set, [0, 1]
   std::optional<double> loss;      // mean cross-entropy there, nats
-  std::optional<double> epsilon;   // spent after this round: the largest of all clients
+  // Spent after this round by the run's unit: the largest of all clients at example level.
+  std::optional<double> epsilon;
+  std::optional<double> client_epsilon;  // at client level, where examples are protected as well
   bool operator==(const RoundRecord&) const = default;
 };
 
@@ -60,6 +63,12 @@ struct PrivacyStatement {
   std::string noise;
   std::string sampling;
   std::optional<int64_t> largest_client;  // examples; absent where private
+  // Client level: how many clients there are, the server's noise over clip_norm and the largest
+  // weight, the coin of a client and round, and what a round's sum is divided by.
+  std::optional<int64_t> clients;
+  std::optional<double> noise_multiplier;
+  std::optional<double> sample_rate;
+  std::optional<double> divisor;
   int64_t ledger_lines = 0;
   std::string ledger_head;  // hash of the ledger's last line
   bool reveal_private_metrics = false;
@@ -77,6 +86,7 @@ struct RunRecord {
   int64_t parameters = 0;                 // trainable, of the model
   std::optional<int64_t> train_examples;  // of all clients; absent where private (add_remove)
   int64_t test_examples = 0;
+  int64_t population = 0;  // clients of the federation
   int64_t rounds_planned = 0;
   Json experiment;  // as resolved
   std::vector<RoundRecord> rounds;

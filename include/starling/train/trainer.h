@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "starling/nn/model.h"
@@ -12,6 +13,7 @@
 #include "starling/privacy/mechanism.h"
 #include "starling/privacy/plan.h"
 #include "starling/train/batches.h"
+#include "starling/train/correction.h"
 #include "starling/train/optimizer_spec.h"
 
 namespace starling {
@@ -34,6 +36,7 @@ struct LocalPlan {
   double learning_rate_factor = 1.0;  // of the schedule, this round
   int64_t physical_batch = 256;  // private training: examples a backward pass, at most; changes
                                  // memory and speed, not the result beyond rounding
+  std::shared_ptr<const GradientCorrection> correction;  // of the strategy; null: none
 };
 
 // Private values in a DP run: they may only reach the private log.

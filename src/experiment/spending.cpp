@@ -1,0 +1,111 @@
+#include "experiment/spending.h"
+
+#include <numeric>
+
+#include "starling/core/log.h"
+#include "starling/train/dp_optimizer.h"
+
+namespace starling::experiment {
+
+Spending::Spending(const Experiment& experiment, const FederationPlan& plan,
+                   const std::string& ledger)
+    : plan_(plan) {
+  if (const auto* privacy = example_level(experiment.privacy)) {
+    example_target_ = privacy->epsilon;
+    example_accountant_ = make_accountant(privacy->accountant);
+    spent_.emplace(plan, *example_accountant_);
+  }
+  if (const auto* privacy = client_level(experiment.privacy)) {
+    client_target_ = privacy->epsilon;
+    client_accountant_ = make_accountant(privacy->accountant);
+  }
+  if (is_private(experiment.privacy)) ledger_ = PrivacyLedger::open(ledger);
+}
+
+void Spending::identify(const std::string& run, const std::string& config) {
+  run_ = run;
+  config_ = config;
+}
+
+double Spending::server_epsilon_after(int64_t rounds) const {
+  const auto [entry, is_new] = server_epsilons_.try_emplace(rounds, 0.0);
+  const Composition spent = spent_by_server(plan_.server->round, rounds);
+  if (is_new && !spent.events.empty())
+    entry->second =
+        client_accountant_->epsilon(spent.events, spent.relation, plan_.server->delta).epsilon;
+  return entry->second;
+}
+
+bool Spending::affords_round() const {
+  return !client_target_ || server_epsilon_after(server_rounds_ + 1) <= *client_target_;
+}
+
+std::vector<int64_t> Spending::able(const std::vector<int64_t>& scheduled) {
+  if (!example_target_) return scheduled;
+  std::vector<int64_t> able;
+  for (const int64_t client : scheduled) {
+    if (spent_->epsilon_after(client, spent_->rounds_of(client) + 1) <= *example_target_)
+      able.push_back(client);
+    else
+      log::info("client " + std::to_string(client) + " sits out: its budget is spent");
+  }
+  return able;
+}
+
+LedgerEntry Spending::named(LedgerEntry entry, const std::string& stream) const {
+  entry.run = run_;
+  entry.config = config_;
+  entry.stream = stream;
+  return entry;
+}
+
+LedgerEntry Spending::server_entry(int64_t round) const {
+  const RoundPlan& plan = plan_.server->round;
+  LedgerEntry entry;
+  entry.unit = Unit::client;
+  entry.client = -1;
+  entry.round = round;
+  entry.relation = plan.relation;
+  entry.event = plan.event();
+  entry.count = plan.releases(round);
+  return named(entry, "server_noise/" + std::to_string(round));
+}
+
+std::map<int64_t, LedgerEntry> Spending::pay(int64_t round,
+                                             const std::vector<int64_t>& participants) {
+  std::map<int64_t, LedgerEntry> paid;
+  std::vector<LedgerEntry> entries;
+  if (plan_.server) entries.push_back(server_entry(round));
+  if (spent_) {
+    std::vector<int64_t> payers = participants;
+    if (plan_.has_secret_cohorts()) {
+      payers.resize(plan_.clients.size());
+      std::iota(payers.begin(), payers.end(), 0);
+    }
+    for (const int64_t client : payers) {
+      const ClientPlan& plan = plan_.clients.at(static_cast<size_t>(client));
+      paid[client] = named(ledger_entry(*plan.privacy, plan.steps, client, round),
+                           "noise/" + std::to_string(client) + "/" + std::to_string(round));
+      entries.push_back(paid[client]);
+    }
+  }
+  if (entries.empty()) return paid;
+  ledger_.record(entries);
+  if (plan_.server) ++server_rounds_;
+  for (const auto& [client, entry] : paid) spent_->take_part(client);
+  return paid;
+}
+
+std::optional<double> Spending::example_epsilon() {
+  return spent_ ? std::optional(spent_->largest()) : std::nullopt;
+}
+
+std::optional<double> Spending::client_epsilon() const {
+  return plan_.server ? std::optional(server_epsilon_after(server_rounds_)) : std::nullopt;
+}
+
+double Spending::epsilon_of(int64_t client) {
+  return spent_->epsilon_after(client, spent_->rounds_of(client));
+}
+
+}  // namespace starling::experiment

@@ -1,0 +1,61 @@
+#pragma once
+// What a run pays for each round, at both levels: asked before a round, recorded in the ledger
+// before anyone draws noise.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "starling/experiment/plan.h"
+#include "starling/privacy/ledger.h"
+
+namespace starling::experiment {
+
+class Spending {
+ public:
+  // `plan` must outlive it. The ledger's file is made where anything is private.
+  Spending(const Experiment& experiment, const FederationPlan& plan, const std::string& ledger);
+
+  // Names for the ledger's lines.
+  void identify(const std::string& run, const std::string& config);
+
+  // Whether the server's budget allows another round; true without client-level privacy.
+  bool affords_round() const;
+  // Those whose own budget allows this round. The plan is calibrated so that all can; this is the
+  // check that holds whatever the plan says.
+  std::vector<int64_t> able(const std::vector<int64_t>& scheduled);
+  // The round's lines are on the disk when this returns. The result holds the line of each
+  // participant under example-level privacy. Where cohorts are secret, every client pays for every
+  // round: its lines would show who took part.
+  std::map<int64_t, LedgerEntry> pay(int64_t round, const std::vector<int64_t>& participants);
+
+  std::optional<double> example_epsilon();       // the largest client's, now
+  std::optional<double> client_epsilon() const;  // the server's, now
+  double epsilon_of(int64_t client);             // at example level, now
+  int64_t rounds_of(int64_t client) const { return spent_->rounds_of(client); }
+
+  const PrivacyLedger& ledger() const { return ledger_; }
+  const Accountant* example_accountant() const { return example_accountant_.get(); }
+  const Accountant* client_accountant() const { return client_accountant_.get(); }
+
+ private:
+  double server_epsilon_after(int64_t rounds) const;
+  LedgerEntry named(LedgerEntry entry, const std::string& stream) const;
+  LedgerEntry server_entry(int64_t round) const;
+
+  const FederationPlan& plan_;
+  std::optional<double> example_target_;
+  std::optional<double> client_target_;
+  std::unique_ptr<Accountant> example_accountant_;
+  std::unique_ptr<Accountant> client_accountant_;
+  std::optional<SpentPrivacy> spent_;
+  int64_t server_rounds_ = 0;
+  mutable std::map<int64_t, double> server_epsilons_;  // by rounds
+  PrivacyLedger ledger_;
+  std::string run_;
+  std::string config_;
+};
+
+}  // namespace starling::experiment

@@ -1,0 +1,90 @@
+#include "starling/federated/update_sum.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "starling/core/error.h"
+
+namespace starling {
+namespace {
+
+constexpr double kStability = 0.01;  // of automatic clipping, as for examples
+
+double norm_of(std::span<const double> values) {
+  double squares = 0.0;
+  for (const double value : values) squares += value * value;
+  return std::sqrt(squares);
+}
+
+void scale(std::span<double> values, double factor) {
+  for (double& value : values) value *= factor;
+}
+
+Grid with_clip(Grid grid, double clip_norm) {
+  if (!(clip_norm > 0.0) || grid.steps(clip_norm) > static_cast<double>(grid.radius) + 1.0)
+    throw Error("UpdateSum: clip norm " + std::to_string(clip_norm) +
+                " is outside the range that the grid was chosen for");
+  grid.radius = std::min(grid.radius, static_cast<int64_t>(std::floor(grid.steps(clip_norm))));
+  return grid;
+}
+
+void check_layers(const SumRule& rule) {
+  if (rule.clipping != UpdateClipping::per_layer) return;
+  if (rule.layer_ends.empty() || rule.layer_ends.back() != rule.size ||
+      !std::ranges::is_sorted(rule.layer_ends))
+    throw Error("UpdateSum: the layers do not end where uploads end");
+}
+
+}  // namespace
+
+UpdateSum::UpdateSum(const SumRule& rule)
+    : rule_(rule),
+      clip_grid_(rule.clipping == UpdateClipping::none ? rule.grid
+                                                       : with_clip(rule.grid, rule.clip_norm)),
+      sum_(rule.grid, rule.size),
+      rounded_(static_cast<size_t>(rule.size)) {
+  check_layers(rule);
+}
+
+// Whatever the kind did, the grid bounds the whole vector by the clip norm.
+void UpdateSum::clip(std::span<const double> upload) {
+  const double norm = norm_of(upload);
+  if (std::isfinite(norm) && norm <= rule_.clip_norm) ++within_;
+  std::span<const double> values = upload;
+  if (std::isfinite(norm) && rule_.clipping != UpdateClipping::flat) {
+    scaled_.assign(upload.begin(), upload.end());
+    values = scaled_;
+    if (rule_.clipping == UpdateClipping::automatic)
+      scale(scaled_, rule_.clip_norm / (norm + kStability));
+    int64_t first = 0;
+    for (const int64_t end : rule_.layer_ends) {
+      const auto layer = std::span(scaled_).subspan(first, end - first);
+      const double most = rule_.clip_norm / std::sqrt(static_cast<double>(rule_.layer_ends.size()));
+      if (const double size = norm_of(layer); size > most) scale(layer, most / size);
+      first = end;
+    }
+  }
+  if (!clip_to_grid(clip_grid_, values, rounded_).finite) ++zeroed_;
+}
+
+void UpdateSum::add(std::span<const double> upload, int64_t weight) {
+  if (std::ssize(upload) != rule_.size)
+    throw Error("an upload has " + std::to_string(upload.size()) + " values where " +
+                std::to_string(rule_.size) + " are expected");
+  if (rule_.clipping == UpdateClipping::none) {
+    round_to_grid(rule_.grid, upload, rounded_);
+  } else {
+    clip(upload);
+  }
+  sum_.add(rounded_, weight);
+  ++clients_;
+}
+
+void UpdateSum::merge(const UpdateSum& other) {
+  sum_.merge(other.sum_);
+  clients_ += other.clients_;
+  zeroed_ += other.zeroed_;
+  within_ += other.within_;
+}
+
+}  // namespace starling
