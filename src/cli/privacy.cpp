@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/privacy_answer.h"
+#include "cli/privacy_explain.h"
 #include "cli/privacy_reports.h"
 #include "starling/core/error.h"
 #include "starling/privacy/calibrate.h"

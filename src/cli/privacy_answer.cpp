@@ -99,25 +99,4 @@ std::string notes(const PrivacyQuestion& question, const std::string& more) {
   return text;
 }
 
-MembershipBounds membership_bounds(const Accountant& accountant, const Composition& composition,
-                                   double largest_epsilon) {
-  constexpr int kPoints = 12;
-  constexpr double kFalsePositive = 0.01;
-  MembershipBounds bounds;
-  const auto delta_at = [&](double epsilon) {
-    return accountant.delta(composition.events, composition.relation, epsilon).delta;
-  };
-  bounds.advantage = std::min(1.0, delta_at(0.0));
-  if (!std::isfinite(largest_epsilon)) return bounds;
-  for (int i = 0; i <= kPoints; ++i) {
-    const double epsilon = largest_epsilon * i / kPoints;
-    const double delta = i == 0 ? bounds.advantage : delta_at(epsilon);
-    for (const double rate : {std::exp(epsilon) * kFalsePositive + delta,
-                              1.0 - std::exp(-epsilon) * (1.0 - delta - kFalsePositive)}) {
-      bounds.true_positive_at_1_percent = std::min(bounds.true_positive_at_1_percent, rate);
-    }
-  }
-  return bounds;
-}
-
 }  // namespace starling::cli

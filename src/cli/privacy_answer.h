@@ -71,13 +71,4 @@ std::string line_of(const By<PrivacyBound>& by);
 std::string side_by_side(const Answer<PrivacyBound>& answer);
 std::string notes(const PrivacyQuestion& question, const std::string& more = "");
 
-// The most that any attack gains: true-positive rate at a false-positive rate, and the advantage
-// max(true - false positives), from delta(epsilon) of the accountant (Kairouz et al. 2015).
-struct MembershipBounds {
-  double advantage = 1.0;
-  double true_positive_at_1_percent = 1.0;
-};
-MembershipBounds membership_bounds(const Accountant& accountant, const Composition& composition,
-                                   double largest_epsilon);
-
 }  // namespace starling::cli

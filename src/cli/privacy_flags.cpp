@@ -29,11 +29,13 @@ const std::vector<Flag> kMechanism{
      "zero_out, add_remove or replace_one; default add_remove, with shuffle zero_out, with fixed "
      "replace_one"}};
 const Flag kEpsilon{"epsilon", "E", "needed: the epsilon that is asked about"};
+const Flag kExplained{"epsilon", "E", "explain delta at this epsilon, instead of --delta"};
 const Flag kDelta{"delta", "D", "default: from --examples, else 1e-5"};
 const std::vector<Flag> kLedger{
     {"ledger", "RUN", "a ledger.jsonl or its folder: the chain is checked, its events composed"},
     {"head", "LINES:HASH", "where the chain must pass, to see a truncation; default: run.json's"},
-    {"overlap", "M", "one person has an example at up to M clients"}};
+    {"overlap", "M", "one person has an example at up to M clients"},
+    {"overlap-examples", "K", "up to K of them at each; by rdp's bound for groups"}};
 const std::vector<Flag> kCurve{{"out", "FILE", "a .svg or .csv file; without it CSV is printed"},
                                {"points", "N", "points along the curve, 2..1000; default 50"}};
 const std::vector<Flag> kCommon{
@@ -68,6 +70,7 @@ std::vector<Flag> flags_of(Asked asked) {
   };
   add(kMechanism);
   if (is_calibration(asked) || asked == Asked::delta) add({kEpsilon});
+  if (asked == Asked::explain) add({kExplained});
   if (asked != Asked::delta) add({kDelta});
   if (uses_ledger(asked)) add(kLedger);
   if (asked == Asked::curve) add(kCurve);

@@ -14,6 +14,7 @@ namespace starling::cli {
 namespace {
 
 constexpr int64_t kMaxCount = int64_t{1} << 53;
+constexpr int64_t kLargestGroup = int64_t{1} << 20;
 constexpr double kUsualDelta = 1e-5;
 constexpr uint64_t kLargestInput = uint64_t{64} << 20;
 
@@ -161,6 +162,7 @@ void read_ledger(const PrivacyFlags& flags, PrivacyQuestion& question, const std
     question.notes.push_back("the chain reaches the head that run.json beside it records");
   }
   question.overlap.clients = flags.integer("overlap", 1, kMaxCount).value_or(1);
+  question.overlap.examples = flags.integer("overlap-examples", 1, kLargestGroup).value_or(1);
 }
 
 double delta_of(const PrivacyFlags& flags, PrivacyQuestion& question) {
@@ -199,7 +201,7 @@ void read_releases(const PrivacyFlags& flags, PrivacyQuestion& question) {
   const auto ledger = flags.word("ledger");
   const auto events = flags.word("events");
   if (ledger) return read_ledger(flags, question, *ledger);
-  for (const std::string flag : {"head", "overlap"}) {
+  for (const std::string flag : {"head", "overlap", "overlap-examples"}) {
     if (flags.word(flag)) throw InputError("--" + flag, "goes with --ledger");
   }
   if (events) return read_events(flags, question, *events);
@@ -240,7 +242,16 @@ std::optional<PrivacyQuestion> read_question(Asked asked, int argc, char** argv)
   read_releases(flags, question);
   const bool has_target = asked == Asked::noise || asked == Asked::steps || asked == Asked::rate;
   if (has_target || asked == Asked::delta) question.epsilon = epsilon_of(flags);
-  if (asked != Asked::delta) question.delta = delta_of(flags, question);
+  if (asked == Asked::explain && flags.given("epsilon")) {
+    if (flags.given("delta")) throw InputError("--delta", "follows from --epsilon; give one");
+    question.at_epsilon = true;
+    question.epsilon = epsilon_of(flags);
+  }
+  if (question.at_epsilon) {
+    question.delta = kUsualDelta;  // which client of a ledger spent most
+  } else if (asked != Asked::delta) {
+    question.delta = delta_of(flags, question);
+  }
   if (asked == Asked::curve) read_curve(flags, question);
   return question;
 }

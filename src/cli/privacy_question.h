@@ -18,9 +18,10 @@ struct PrivacyQuestion {
   Asked asked = Asked::epsilon;
   // The releases. For `noise` and `rate` those are placeholders, for `steps` it is one round.
   Composition composition;
-  double epsilon = 0.0;    // of noise, steps, rate and delta
-  double delta = 0.0;      // of all but delta
-  std::string accountant;  // empty: exact, or rdp where exact cannot take an event
+  double epsilon = 0.0;     // of noise, steps, rate and delta, and of explain where it is given
+  double delta = 0.0;       // of all but delta
+  bool at_epsilon = false;  // explain delta at `epsilon`
+  std::string accountant;   // empty: exact, or rdp where exact cannot take an event
   bool json = false;
   std::string ledger;  // a path; the composition is then empty
   std::optional<LedgerHead> head;

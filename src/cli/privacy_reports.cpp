@@ -14,15 +14,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr int64_t kListedLines = 20;
-
-Answer<FederationPrivacy> federation_of(const PrivacyQuestion& question,
-                                        const PrivacyLedger& ledger) {
-  return answer_of<FederationPrivacy>(question, [&](const Accountant& accountant) {
-    return federation_privacy(ledger, accountant, question.delta, question.overlap);
-  });
-}
-
 // One number of a federation, by the main accountant and by rdp.
 struct Level {
   std::string unit;
@@ -44,6 +35,14 @@ Level level_of(const Answer<FederationPrivacy>& whole, const std::string& unit,
   return {unit, words, relation, {part(whole.main, bound), part(whole.rdp, bound), ""}};
 }
 
+std::string overlap_words(const Overlap& overlap) {
+  const std::string examples = overlap.examples == 1
+                                   ? "one example"
+                                   : "up to " + std::to_string(overlap.examples) + " examples";
+  return "example level, a person with " + examples + " at each of up to " +
+         std::to_string(overlap.clients) + " clients";
+}
+
 std::vector<Level> levels_of(const PrivacyQuestion& question,
                              const Answer<FederationPrivacy>& whole) {
   std::vector<Level> levels;
@@ -56,9 +55,7 @@ std::vector<Level> levels_of(const PrivacyQuestion& question,
                      " clients with disjoint records: client " + std::to_string(largest->client),
                  largest->relation, [](const auto& all) { return all.example_largest->bound; }));
     if (found.example_overlap) {
-      levels.push_back(level_of(whole, "example",
-                                "example level, a person with one example at each of up to " +
-                                    std::to_string(question.overlap.clients) + " clients",
+      levels.push_back(level_of(whole, "example", overlap_words(question.overlap),
                                 largest->relation,
                                 [](const auto& all) { return all.example_overlap; }));
     }
@@ -165,29 +162,14 @@ Curve curve_of_ledger(const PrivacyQuestion& question) {
   return curve;
 }
 
-// Sums up a question whose releases come from a ledger: the client that spent most.
-Composition composition_of(const PrivacyQuestion& question) {
-  if (question.ledger.empty()) return question.composition;
-  const PrivacyLedger ledger = PrivacyLedger::read(question.ledger, question.head);
-  const auto whole = federation_of(question, ledger);
-  const FederationPrivacy& found = *whole.main.value;
-  if (found.example_largest) {
-    return ledger.events_of(Unit::example, found.example_largest->client);
-  }
-  if (found.client_level) return ledger.events_of(Unit::client, found.client_level->client);
-  throw InputError(question.ledger, "holds no release");
-}
-
-std::string percent(double share) { return rounded_up(100.0 * share, 3) + " %"; }
-
-std::string attack_words(const MembershipBounds& bounds) {
-  return "No attack that decides whether a record took part is right more often than " +
-         percent(std::min(1.0, 0.5 + bounds.advantage / 2.0)) +
-         " of the time against even odds;\nat a false-positive rate of 1 % it finds at most " +
-         percent(bounds.true_positive_at_1_percent) + " of those that did.\n";
-}
-
 }  // namespace
+
+Answer<FederationPrivacy> federation_of(const PrivacyQuestion& question,
+                                        const PrivacyLedger& ledger) {
+  return answer_of<FederationPrivacy>(question, [&](const Accountant& accountant) {
+    return federation_privacy(ledger, accountant, question.delta, question.overlap);
+  });
+}
 
 void report_ledger(const PrivacyQuestion& question) {
   const PrivacyLedger ledger = PrivacyLedger::read(question.ledger, question.head);
@@ -267,38 +249,6 @@ void report_comparison(const PrivacyQuestion& question) {
               << ", a central limit theorem: NOT a bound, for information only\n";
   }
   std::cout << notes(question);
-}
-
-void report_explanation(const PrivacyQuestion& question) {
-  const Composition composition = composition_of(question);
-  const auto answer = answer_of<PrivacyBound>(question, [&](const Accountant& accountant) {
-    return accountant.epsilon(composition.events, composition.relation, question.delta);
-  });
-  const PrivacyBound& bound = *answer.main.value;
-  const MembershipBounds attack =
-      membership_bounds(*make_accountant(answer.main.accountant), composition, bound.epsilon);
-  if (question.json) {
-    Json json = bound_json(bound, answer.main.accountant);
-    json["relation"] = starling::to_string(composition.relation);
-    json["rdp"] = rdp_json(answer.rdp);
-    json["membership"] = Json{{"advantage", attack.advantage},
-                              {"true_positive_at_1_percent", attack.true_positive_at_1_percent}};
-    json["events"] = to_json(composition)["events"];
-    std::cout << json.dump(2) << "\n";
-    return;
-  }
-  std::cout << "Releases:\n";
-  for (const Event& event : composition.events) std::cout << "  " << describe(event) << "\n";
-  std::cout << "\n"
-            << guarantee(bound, composition.relation, "record") << side_by_side(answer) << "\n"
-            << attack_words(attack)
-            << "The guarantee covers these releases only: anything else computed from the data, "
-               "choices of\nhyper-parameters included, spends more. It holds against an attacker "
-               "who knows every other record.\n"
-            << notes(question, answer.note);
-  if (!question.ledger.empty()) {
-    std::cout << "\n" << listing(PrivacyLedger::read(question.ledger), kListedLines);
-  }
 }
 
 }  // namespace starling::cli

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <sstream>
 
 #include "cli/commands.h"
@@ -272,6 +273,49 @@ TEST_F(PrivacyCliTest, ExplainBoundsWhatAnAttackerGains) {
   EXPECT_THAT(output_of(with({"explain"}, kCommon)), HasSubstr("No attack that decides"));
 }
 
+// Of (epsilon, delta)-privacy at every epsilon of the curve: the rows follow from delta(0) too.
+TEST_F(PrivacyCliTest, ExplainPrintsTheTradeOff) {
+  const Json answer = json_of(with({"explain"}, kCommon));
+  ASSERT_EQ(answer["trade_off"].size(), 6u);
+  const double advantage = answer["membership"]["advantage"].get<double>();
+  double before = 1.0;
+  for (const Json& row : answer["trade_off"]) {
+    const double one = row["type_one"].get<double>(), two = row["type_two"].get<double>();
+    EXPECT_GE(two, 1.0 - one - advantage - 1e-9) << row;
+    EXPECT_LE(two, 1.0 - one) << row;
+    EXPECT_LE(two, before) << row;
+    before = two;
+  }
+  EXPECT_EQ(answer["trade_off"][1]["type_one"], 0.01);
+  EXPECT_EQ(1.0 - answer["trade_off"][1]["type_two"].get<double>(),
+            answer["membership"]["true_positive_at_1_percent"].get<double>());
+  EXPECT_THAT(output_of(with({"explain"}, kCommon)),
+              HasSubstr("type II errors (misses), at least"));
+}
+
+TEST_F(PrivacyCliTest, ExplainTakesAnEpsilon) {
+  const Words plain{"--sample-rate", "0.01", "--noise-multiplier", "1.1", "--steps", "10000"};
+  const Json at = json_of(with(with({"explain"}, plain), {"--epsilon", "3"}));
+  const Json delta = json_of(with(with({"delta"}, plain), {"--epsilon", "3"}));
+  EXPECT_EQ(at["delta"], delta["delta"]);
+  EXPECT_EQ(at["epsilon"].get<double>(), 3.0);
+  EXPECT_THAT(error_of(with(with({"explain"}, plain), {"--epsilon", "3", "--delta", "1e-5"})),
+              HasSubstr("--delta: follows from --epsilon"));
+}
+
+TEST_F(PrivacyCliTest, ExplainGathersReleasesThatDifferInNumbersOnly) {
+  const std::string events = R"({"relation": "zero_out", "events": [
+    {"mechanism": "gaussian", "noise_multiplier": 1.5, "count": 3, "sampling": {"kind": "poisson", "rate": 0.1}},
+    {"mechanism": "gaussian", "noise_multiplier": 1.5, "count": 4, "sampling": {"kind": "poisson", "rate": 0.2}},
+    {"mechanism": "gaussian", "noise_multiplier": 9.0},
+    {"mechanism": "laplace", "scale": 50.0}]})";
+  EXPECT_THAT(
+      output_of({"explain", "--events", "-"}, events),
+      AllOf(HasSubstr("2 kinds of Gaussian noise (noise multiplier 1.5) on Poisson samples "
+                      "(rate 0.1 to 0.2), 7 times in all"),
+            HasSubstr("(noise multiplier 9), once"), HasSubstr("50"), Not(HasSubstr("3 kinds"))));
+}
+
 TEST_F(PrivacyCliTest, EveryQuestionHasHelpWithAnExample) {
   for (const std::string question :
        {"epsilon", "noise", "steps", "delta", "curve", "compare", "explain"}) {
@@ -329,6 +373,26 @@ TEST_F(PrivacyCliTest, WrongEventsNameThePointer) {
   EXPECT_THAT(error_of({"epsilon", "--events", "-", "--relation", "zero_out"},
                        R"({"relation": "add_remove", "events": []})"),
               HasSubstr("--relation: zero_out differs from the file's add_remove"));
+}
+
+// Blocks of the README that begin with a command: every line below it is what the program prints.
+TEST_F(PrivacyCliTest, TheReadmesSampleOutputsAreWhatIsPrinted) {
+  std::istringstream readme(
+      read_file(std::string(STARLING_SOURCE_DIR) + "/include/starling/privacy/README.md"));
+  int shown = 0;
+  for (std::string line; std::getline(readme, line);) {
+    if (line != "```") continue;
+    std::string command, expected;
+    std::getline(readme, command);
+    while (std::getline(readme, line) && line != "```") expected += line + "\n";
+    if (!command.starts_with("starling privacy ")) continue;
+    std::istringstream words(command);
+    Words argv{std::istream_iterator<std::string>(words), {}};
+    argv.erase(argv.begin(), argv.begin() + 2);
+    EXPECT_EQ(output_of(argv), expected) << command;
+    ++shown;
+  }
+  EXPECT_GE(shown, 2);
 }
 
 class LedgerCliTest : public PrivacyCliTest {
@@ -448,10 +512,26 @@ TEST_F(LedgerCliTest, CurveFollowsTheRounds) {
             curve["points"][1]["epsilon"].get<double>());
 }
 
-TEST_F(LedgerCliTest, ExplainListsTheLines) {
-  written();
+TEST_F(LedgerCliTest, ExplainGathersTheLines) {
+  written(true);
   EXPECT_THAT(output_of({"explain", "--ledger", path("ledger.jsonl")}),
-              AllOf(HasSubstr("noise multiplier 1.5"), HasSubstr("line  unit")));
+              AllOf(HasSubstr("noise multiplier 1.5"),
+                    HasSubstr("6 ledger lines at example level under add_remove: 2 clients, "
+                              "rounds 0 to 2\n  2 kinds of Gaussian noise (noise multiplier 1.5 to "
+                              "2) on Poisson samples (rate 0.1), 60 times in all"),
+                    HasSubstr("3 ledger lines at client level under add_remove: the server, "
+                              "rounds 0 to 2")));
+}
+
+TEST_F(LedgerCliTest, SeveralExamplesAtOneClientAreBoundedAsAGroup) {
+  written();
+  const Words words{"epsilon", "--ledger", path("ledger.jsonl"), "--overlap-examples", "2"};
+  const Json answer = json_of(words);
+  ASSERT_EQ(answer["levels"].size(), 2u);
+  EXPECT_THAT(answer["levels"][1]["detail"].get<std::string>(), HasSubstr("group of 2"));
+  EXPECT_GT(answer["levels"][1]["epsilon"].get<double>(),
+            answer["levels"][0]["epsilon"].get<double>());
+  EXPECT_THAT(output_of(words), HasSubstr("a person with up to 2 examples at each of up to 1"));
 }
 
 }  // namespace
