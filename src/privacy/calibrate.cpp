@@ -12,7 +12,8 @@ constexpr double kSmallestNoise = 0x1p-20;
 constexpr double kLargestNoise = 0x1p40;
 constexpr double kSmallestRate = 0x1p-40;
 constexpr double kRelativeTolerance = 3e-6;
-constexpr double kFirstStep = 0.06;  // of the logarithm
+constexpr double kShareOfError = 0.2;  // of the certified error, within which a search ends
+constexpr double kFirstStep = 0.06;    // of the logarithm
 constexpr int kMostEvaluations = 200;
 
 void check_target(const PrivacyTarget& target) {
@@ -36,11 +37,15 @@ using Excess = std::function<double(double)>;
 // logarithm of noise, steps and rate, so that a secant converges in a few evaluations.
 double excess(const Accountant& accountant, const Composition& composition,
               const PrivacyTarget& target) {
-  const double epsilon =
-      accountant.epsilon(composition.events, composition.relation, target.delta).epsilon;
+  const PrivacyBound bound =
+      accountant.epsilon(composition.events, composition.relation, target.delta);
+  const double epsilon = bound.epsilon;
   if (!(epsilon >= 0.0)) return kInfinity;
   if (epsilon <= target.epsilon && target.epsilon == 0.0) return 0.0;
-  return std::log(epsilon) - std::log(target.epsilon);
+  const double value = std::log(epsilon) - std::log(target.epsilon);
+  // Closer to the target than the accountant certifies, there is nothing left to search for.
+  const double slack = std::isfinite(bound.error) ? kShareOfError * bound.error / epsilon : 0.0;
+  return value <= 0.0 && -value <= slack ? 0.0 : value;
 }
 
 // What a cheap bound answers is close to what any accountant answers: searches start there.
@@ -73,13 +78,15 @@ double shrink(Bracket bracket, const Excess& excess_at,
   int side = 0;  // which end the last trial moved
   for (int i = 0; i < kMostEvaluations && !enough(bracket); ++i) {
     double share = safe_weight / (safe_weight - unsafe_weight);
-    if (!std::isfinite(share) || i % 8 == 7) share = 0.5;
+    const bool slow = i % 8 == 7 || (i > 12 && i % 2 == 1);
+    if (!std::isfinite(share) || slow) share = 0.5;
     const double margin = std::min(0.5, least(bracket) / bracket.width());
     share = std::clamp(share, margin, 1.0 - margin);
     const double trial = bracket.safe + share * (bracket.unsafe - bracket.safe);
     const double value = excess_at(trial);
     if (value <= 0.0) {
       bracket.safe = trial;
+      bracket.excess_safe = value;
       safe_weight = value;
       if (side == 1) unsafe_weight /= 2.0;
       side = 1;
@@ -96,7 +103,7 @@ double shrink(Bracket bracket, const Excess& excess_at,
 double shrink(const Bracket& bracket, const Excess& excess_at) {
   return shrink(
       bracket, excess_at, [](const Bracket&) { return 0.9 * kRelativeTolerance; },
-      [](const Bracket& b) { return b.width() <= kRelativeTolerance; });
+      [](const Bracket& b) { return b.width() <= kRelativeTolerance || b.excess_safe == 0.0; });
 }
 
 // `value` to six digits, away from zero or toward it.

@@ -91,14 +91,18 @@ ScaledSum sum_nodes(std::span<const Node> nodes, double a) {
   return result;
 }
 
+// The rule errs by e^(y^2/2s^2 - 2 pi y / h) for every height y within the strip |Im z| < pi s^2.
+double quadrature_step(double s) {
+  const double height = std::min(0.9 * kPi * s * s, s * std::sqrt(2.0 * kAccuracy));
+  return std::min(0.7 * s, 2.0 * kPi * height / (kAccuracy + 0.5 * height * height / (s * s)));
+}
+
 // Q = N(0, s^2), 1 + u = 1 - q + q e^((2z-1)/2s^2). The integrand is analytic for |Im z| < pi s^2
 // and grows there by at most e^(y^2/2s^2), so the rule errs by e^(y^2/2s^2 - 2 pi y / h).
 class AddRemoveMoment {
  public:
   explicit AddRemoveMoment(const PoissonGaussianTerm& term) : term_(term) {
-    const double s2 = term.sigma * term.sigma;
-    const double strip = 0.9 * kPi * s2;
-    step_ = std::min(0.7 * term.sigma, 2.0 * kPi * strip / (kAccuracy + 0.5 * strip * strip / s2));
+    step_ = quadrature_step(term.sigma);
     first_ = std::floor(-kTail * term.sigma / step_);
   }
 
@@ -136,7 +140,7 @@ class ReplaceMoment {
   explicit ReplaceMoment(const PoissonGaussianTerm& term)
       : term_(term), log_q_(std::log(term.rate)), log_rest_(std::log1p(-term.rate)) {
     const double s2 = term.sigma * term.sigma;
-    step_ = std::min(0.7 * term.sigma, 2.0 * kPi * 0.9 * kPi * s2 / (kAccuracy + 4.0 * s2));
+    step_ = quadrature_step(term.sigma);
     first_ = std::floor((-1.0 - kTail * term.sigma) / step_);
     far_ = s2 * (kFar + std::abs(log_q_ - log_rest_)) + 0.5;
     log_scale_ = std::log(step_ / (term.sigma * std::sqrt(2.0 * kPi)));

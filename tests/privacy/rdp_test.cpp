@@ -141,6 +141,18 @@ TEST(Rdp, IsAddedUpOverEvents) {
   }
 }
 
+// Enormous noise takes no more nodes; q^2 a / 2s^2 is the leading term there.
+TEST(Rdp, AnswersForEnormousNoise) {
+  for (const double sigma : {1e4, 1e8, 1e12}) {
+    const Event event = poisson_gaussian(0.1, sigma, 1);
+    const std::vector<double> orders{1.5, 10.5};
+    const auto rdp = rdp_curve({&event, 1}, Relation::add_remove, orders);
+    for (size_t i = 0; i < orders.size(); ++i) {
+      expect_relative(rdp[i], 0.01 * orders[i] / (2.0 * sigma * sigma), 1e-4, "leading term");
+    }
+  }
+}
+
 // log E_Q[(P/Q)^order] / (order - 1) by Simpson's rule, where all m records join by coins of rate q
 // and pull the same way: P = sum_k C(m,k) q^k (1-q)^(m-k) N(k, s^2), Q = N(0, s^2).
 double group_divergence(double q, double s, int m, double order) {

@@ -31,7 +31,8 @@ bool would_exceed(const Accountant& accountant, const Composition& spent,
 // clipping; inside a selection too) replaced. Other events stay as they are.
 Composition with_noise_multiplier(Composition composition, double noise_multiplier);
 
-// The smallest noise multiplier, to 6 digits rounded up, whose composition satisfies the target; at
+// The smallest noise multiplier, to 6 digits rounded up or to a fifth of the accountant's certified
+// error in epsilon where that is coarser, whose composition satisfies the target; at
 // most 2^40, at least 2^-20, or 0 where no noise is needed. Infinity where epsilon or delta is 0
 // and only infinite noise gives that. Errors: InputError where no noise satisfies it (other events
 // already spend more).
