@@ -1,5 +1,6 @@
 #include "nn/graph/ownership.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace starling::graph {
@@ -71,6 +72,78 @@ std::vector<Layout> candidates(torch::IntArrayRef sizes, int64_t batch) {
   return whole;
 }
 
+// Owners of the entries [begin, end) of a contiguous tensor of these sizes.
+torch::Tensor owners_between(const Layout& layout, torch::IntArrayRef sizes, int64_t batch,
+                             int64_t begin, int64_t end) {
+  int64_t step = 1;
+  for (size_t axis = layout.axis + 1; axis < sizes.size(); ++axis) step *= sizes[axis];
+  return torch::arange(begin, end).div(step * layout.inner, "floor").remainder(batch);
+}
+
+// Reads the entries piece by piece, so that what it takes beside the gradients stays small.
+class Search {
+ public:
+  Search(const torch::Tensor& ones, const Gradients& digits, int64_t batch)
+      : sizes_(ones.sizes().vec()), batch_(batch), ones_(ones.reshape(-1)) {
+    for (const auto& digit : digits) digits_.push_back(digit.reshape(-1));
+    layouts_ = candidates(sizes_, batch);
+  }
+
+  Ownership run() {
+    for (int64_t begin = 0; begin < ones_.numel() && !mixed_; begin += kPiece) look_at(begin);
+    Ownership result;
+    if (mixed_) {
+      result.verdict = Ownership::Verdict::mixed;
+      return result;
+    }
+    result.unique = layouts_.size() == 1;
+    if (!layouts_.empty()) result.layout = layouts_.front();
+    if (!result.unique && unknown_) {
+      result.verdict = Ownership::Verdict::undecided;
+    } else if (layouts_.empty()) {
+      result.layout.owners = all_owners();
+    }
+    return result;
+  }
+
+ private:
+  static constexpr int64_t kPiece = int64_t{1} << 16;
+
+  Entries entries(int64_t begin) const {
+    const int64_t end = std::min(begin + kPiece, ones_.numel());
+    Gradients digits;
+    for (const auto& digit : digits_) digits.push_back(digit.slice(0, begin, end));
+    return read_entries(ones_.slice(0, begin, end), digits, batch_);
+  }
+
+  void look_at(int64_t begin) {
+    const auto piece = entries(begin);
+    mixed_ = (piece.live & ~piece.exact & ~piece.unknown).any().item<bool>();
+    unknown_ = unknown_ || piece.unknown.any().item<bool>();
+    const int64_t end = begin + piece.live.numel();
+    std::erase_if(layouts_, [&](const Layout& layout) {
+      const auto owners = owners_between(layout, sizes_, batch_, begin, end).to(ones_.device());
+      return (piece.exact & piece.owner.ne(owners)).any().item<bool>();
+    });
+  }
+
+  torch::Tensor all_owners() const {
+    Gradients owners{torch::empty({0}, torch::TensorOptions(torch::kInt64).device(ones_.device()))};
+    for (int64_t begin = 0; begin < ones_.numel(); begin += kPiece) {
+      const auto piece = entries(begin);
+      owners.push_back(torch::where(piece.exact, piece.owner, -1));
+    }
+    return torch::cat(owners).view(sizes_);
+  }
+
+  const std::vector<int64_t> sizes_;
+  const int64_t batch_;
+  const torch::Tensor ones_;
+  Gradients digits_;
+  std::vector<Layout> layouts_;  // that explain all entries so far
+  bool mixed_ = false, unknown_ = false;
+};
+
 }  // namespace
 
 torch::Tensor examples_first(const torch::Tensor& gradient, const Layout& layout, int64_t batch) {
@@ -112,25 +185,8 @@ Gradients digit_roots(const torch::Tensor& losses) {
 
 Ownership infer_ownership(const torch::Tensor& with_ones, const Gradients& with_digits,
                           int64_t batch) {
-  Ownership result;
-  const auto entries = read_entries(with_ones, with_digits, batch);
-  if ((entries.live & ~entries.exact & ~entries.unknown).any().item<bool>()) {
-    result.verdict = Ownership::Verdict::mixed;
-    return result;
-  }
-  int64_t explained = 0;
-  for (const auto& layout : candidates(with_ones.sizes(), batch)) {
-    const auto owners = owners_along_axis(layout, batch, with_ones.dim()).to(with_ones.device());
-    if ((entries.exact & entries.owner.ne(owners)).any().item<bool>()) continue;
-    if (explained++ == 0) result.layout = layout;
-  }
-  result.unique = explained == 1;
-  if (explained != 1 && entries.unknown.any().item<bool>()) {
-    result.verdict = Ownership::Verdict::undecided;
-  } else if (explained == 0) {
-    result.layout.owners = torch::where(entries.exact, entries.owner, -1);
-  }
-  return result;
+  Search search(with_ones, with_digits, batch);
+  return search.run();
 }
 
 bool fit_layout(Layout& layout, torch::IntArrayRef sizes, int64_t batch) {
