@@ -98,8 +98,8 @@ bool truly_mixed(const Tape& tape, const torch::Tensor& losses, size_t use, size
   for (int64_t b = 0; b < losses.size(0); ++b) {
     auto root = torch::zeros_like(losses);
     root[b] = 1;
-    const auto captured = capture(tape, losses, root, KeepGraph::yes);
-    const auto& gradient = captured[use].gradients[output];
+    const auto captured = capture({&tape.uses[use], 1}, losses, root, KeepGraph::yes);
+    const auto& gradient = captured.front().gradients[output];
     if (!gradient.defined()) continue;
     const auto reached = gradient.ne(0).to(torch::kInt64);
     count = count.defined() ? count + reached : reached;
@@ -122,12 +122,12 @@ class Inference {
       : plan_(plan), losses_(losses), names_(names) {}
 
   Step run(Structure& structure) {
-    collect();
     plan_.layouts.assign(plan_.tape.uses.size(), {});
     structure.layouts.assign(plan_.tape.uses.size(), {});
     bool promoted = false;
     for (size_t u = 0; u < plan_.tape.uses.size(); ++u) {
-      for (size_t i = 0; i < ones_[u].gradients.size(); ++i) {
+      if (u == first_ + ones_.size()) collect(u);
+      for (size_t i = 0; i < ones_of(u).gradients.size(); ++i) {
         const auto ownership = infer(u, i);
         if (ownership.verdict == Ownership::Verdict::undecided) return Step::undecided;
         if (ownership.verdict == Ownership::Verdict::mixed) {
@@ -136,7 +136,7 @@ class Inference {
           continue;
         }
         plan_.layouts[u].push_back(ownership.layout);
-        const bool flows = ones_[u].gradients[i].defined();
+        const bool flows = ones_of(u).gradients[i].defined();
         structure.layouts[u].push_back(flows ? std::optional(ownership.layout) : std::nullopt);
         lasting_ = lasting_ && (!flows || (ownership.unique && ownership.layout.regular()));
       }
@@ -147,22 +147,43 @@ class Inference {
   bool lasting() const { return lasting_; }
 
  private:
-  void collect() {
-    ones_ = capture(plan_.tape, losses_, torch::ones_like(losses_), KeepGraph::yes);
+  // The gradients of the next uses, as many as fit into kMostBytes and at least one.
+  void collect(size_t first) {
+    first_ = first;
+    ones_.clear();
+    digits_.clear();
+    size_t last = first;
+    for (int64_t bytes = 0; last < plan_.tape.uses.size(); ++last) {
+      bytes += captured_bytes(plan_.tape.uses[last]);
+      if (last > first && bytes > kMostBytes) break;
+    }
+    const std::span uses(&plan_.tape.uses[first], last - first);
+    ones_ = capture(uses, losses_, torch::ones_like(losses_), KeepGraph::yes);
     for (const auto& root : digit_roots(losses_)) {
-      digits_.push_back(capture(plan_.tape, losses_, root, KeepGraph::yes));
+      digits_.push_back(capture(uses, losses_, root, KeepGraph::yes));
     }
   }
 
+  int64_t captured_bytes(const Use& use) const {
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < use.node->num_inputs(); ++i) {
+      const auto sizes = sizes_at(Edge(use.node->getptr(), i));
+      bytes += c10::multiply_integers(sizes) * static_cast<int64_t>(losses_.element_size());
+    }
+    return bytes;
+  }
+
+  const Captured& ones_of(size_t use) const { return ones_[use - first_]; }
+
   Ownership infer(size_t use, size_t output) const {
-    const auto& with_ones = ones_[use].gradients[output];
+    const auto& with_ones = ones_of(use).gradients[output];
     if (!with_ones.defined()) {
       Ownership nothing;
       nothing.layout.absent = true;
       return nothing;
     }
     Gradients with_digits;
-    for (const auto& digit : digits_) with_digits.push_back(digit[use].gradients[output]);
+    for (const auto& digit : digits_) with_digits.push_back(digit[use - first_].gradients[output]);
     return infer_ownership(with_ones, with_digits, losses_.size(0));
   }
 
@@ -174,9 +195,12 @@ class Inference {
     refuse(node, plan_.tape.slots[node.edges.front().slot], names_);
   }
 
+  static constexpr int64_t kMostBytes = int64_t{8} << 20;
+
   CapturePlan& plan_;
   const torch::Tensor& losses_;
   const std::vector<std::string>& names_;
+  size_t first_ = 0;  // the use that ones_ and digits_ begin with
   std::vector<Captured> ones_;
   std::vector<std::vector<Captured>> digits_;
   bool lasting_ = true;
@@ -184,10 +208,10 @@ class Inference {
 
 }  // namespace
 
-std::vector<Captured> capture(const Tape& tape, const torch::Tensor& losses,
+std::vector<Captured> capture(std::span<const Use> uses, const torch::Tensor& losses,
                               const torch::Tensor& root, KeepGraph keep) {
   torch::autograd::edge_list outputs;
-  for (const auto& use : tape.uses) {
+  for (const auto& use : uses) {
     for (uint32_t i = 0; i < use.node->num_inputs(); ++i) {
       outputs.emplace_back(use.node->getptr(), i);
     }
@@ -198,7 +222,7 @@ std::vector<Captured> capture(const Tape& tape, const torch::Tensor& losses,
 
   std::vector<Captured> result;
   auto next = gradients.begin();
-  for (const auto& use : tape.uses) {
+  for (const auto& use : uses) {
     const auto end = next + use.node->num_inputs();
     result.push_back({Gradients(std::make_move_iterator(next), std::make_move_iterator(end)), {}});
     next = end;

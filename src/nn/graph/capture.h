@@ -4,6 +4,7 @@
 
 #include <torch/types.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct Captured {
 enum class KeepGraph { no, yes };
 
 // root: [B], the gradient of the losses. One entry a use, layouts left empty.
-std::vector<Captured> capture(const Tape& tape, const torch::Tensor& losses,
+std::vector<Captured> capture(std::span<const Use> uses, const torch::Tensor& losses,
                               const torch::Tensor& root, KeepGraph keep);
 
 struct CapturePlan {

@@ -83,7 +83,7 @@ ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leav
   without_rule = operations_without_rule(plan.tape, rules, leaves.names);
   announce(without_rule);
   const auto keep = without_rule.empty() ? KeepGraph::no : KeepGraph::yes;
-  auto captured = capture(plan.tape, losses, torch::ones_like(losses), keep);
+  auto captured = capture(plan.tape.uses, losses, torch::ones_like(losses), keep);
   for (size_t u = 0; u < captured.size(); ++u) captured[u].layouts = plan.layouts[u];
 
   Gather gather(plan.tape, slot_terms(plan.tape, rules, captured, batch), leaves.tensors, batch);
