@@ -50,9 +50,10 @@ void announce(const std::vector<std::string>& operations) {
   }
 }
 
-// One term a slot: what all uses of it add up to.
-Terms slot_terms(const Tape& tape, const std::vector<std::unique_ptr<Rule>>& rules,
-                 const std::vector<Captured>& captured, int64_t batch) {
+// One term a slot: what all uses of it add up to. Rules and captured gradients that no term refers
+// to go, and with them what the terms have reduced already.
+Terms slot_terms(const Tape& tape, std::vector<std::unique_ptr<Rule>>& rules,
+                 std::vector<Captured>& captured, int64_t batch) {
   std::vector<Terms> parts(tape.slots.size());
   for (size_t u = 0; u < tape.uses.size(); ++u) {
     for (const auto& edge : tape.uses[u].edges) {
@@ -60,6 +61,9 @@ Terms slot_terms(const Tape& tape, const std::vector<std::unique_ptr<Rule>>& rul
         parts[edge.slot].push_back(std::move(term));
       }
     }
+    if (rules[u]->needs_graph()) continue;
+    rules[u].reset();
+    captured[u].gradients.clear();
   }
   Terms terms;
   for (auto& slot : parts) {
@@ -79,7 +83,7 @@ ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leav
   if (!plan.decided) return one_at_a_time(losses, leaves.tensors, clipping);
 
   MemoryBudget budget(kBudgetBytes);
-  const auto rules = make_rules(plan, batch, budget);
+  auto rules = make_rules(plan, batch, budget);
   without_rule = operations_without_rule(plan.tape, rules, leaves.names);
   announce(without_rule);
   const auto keep = without_rule.empty() ? KeepGraph::no : KeepGraph::yes;

@@ -24,6 +24,7 @@ class ConvolutionTerm final : public Term {
                   MemoryBudget& budget)
       : input_(std::move(input)),
         gradient_(std::move(gradient)),
+        options_(gradient_.options()),
         shape_(shape),
         weight_sizes_(std::move(weight_sizes)),
         layout_(layout),
@@ -39,6 +40,7 @@ class ConvolutionTerm final : public Term {
       const auto rows = compute(begin, std::min(batch_, begin + chunk_), &squares);
       if (keep) kept_ = rows;
     }
+    if (keep) input_ = gradient_ = torch::Tensor();
     return squares;
   }
 
@@ -52,19 +54,24 @@ class ConvolutionTerm final : public Term {
     return to_weight(sum);
   }
 
-  torch::Tensor example(int64_t b) override { return to_weight(compute(b, b + 1)); }
+  torch::Tensor example(int64_t b) override {
+    return to_weight(kept_.defined() ? kept_.slice(0, b, b + 1) : compute(b, b + 1));
+  }
 
   void forget(const torch::Tensor& kept) override {
-    const auto zero = torch::zeros({}, gradient_.options());
+    const auto zero = torch::zeros({}, options_);
+    if (kept_.defined()) {
+      kept_ = torch::where(kept.view({-1, 1}), kept_, zero);
+      return;
+    }
     const auto by_sample = spread(kept.to(gradient_.scalar_type()), gradient_, layout_).ne(0);
     input_ = torch::where(by_sample, input_, zero);
     gradient_ = torch::where(by_sample, gradient_, zero);
-    if (kept_.defined()) kept_ = torch::where(kept.view({-1, 1}), kept_, zero);
   }
 
  private:
   int64_t lanes() const {
-    return kernels().vector_bytes / static_cast<int64_t>(gradient_.element_size());
+    return kernels().vector_bytes / static_cast<int64_t>(options_.dtype().itemsize());
   }
   int64_t row_size() const { return shape_.groups * shape_.rows() * shape_.columns(lanes()); }
 
@@ -113,6 +120,7 @@ class ConvolutionTerm final : public Term {
   }
 
   torch::Tensor input_, gradient_, kept_;
+  const torch::TensorOptions options_;
   const ConvolutionShape shape_;
   const std::vector<int64_t> weight_sizes_;
   const Layout layout_;

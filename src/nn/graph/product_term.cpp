@@ -57,7 +57,7 @@ torch::Tensor ProductTerm::squared_norms() {
   const int64_t t = length();
   if (batch() == 0 || t == 0) return torch::zeros({batch()}, torch::kFloat64);
   if (t == 1) return row_norms();
-  const int64_t m = rows_.front().left.size(3), n = rows_.front().right.size(3);
+  const int64_t m = m_, n = n_;
   const bool gram = 2 * t * (m + n) < m * n;
   return gram ? gram_norms() : materialised_norms();
 }
@@ -80,7 +80,7 @@ torch::Tensor ProductTerm::gram_norms() {
 }
 
 torch::Tensor ProductTerm::materialised_norms() {
-  const int64_t m = rows_.front().left.size(3), n = rows_.front().right.size(3);
+  const int64_t m = m_, n = n_;
   const int64_t bytes = m * n * static_cast<int64_t>(rows_.front().left.element_size());
   const bool keep = budget_->take(batch() * bytes);
   const int64_t chunk = keep ? batch() : std::max<int64_t>(1, kChunkBytes / bytes);
@@ -89,6 +89,7 @@ torch::Tensor ProductTerm::materialised_norms() {
     const auto products = materialise(begin, std::min(batch(), begin + chunk), squares);
     if (keep) kept_ = products;
   }
+  if (keep) rows_.clear();
   return keep ? squares : (squares.sqrt() + rounding_slack()).square();
 }
 
@@ -144,8 +145,8 @@ torch::Tensor ProductTerm::materialise_as(int64_t begin, int64_t end, Product pr
 }
 
 torch::Tensor ProductTerm::weighted_sum(const torch::Tensor& factors) {
-  const int64_t m = rows_.front().left.size(3), n = rows_.front().right.size(3);
-  if (kept_.defined()) return factors.unsqueeze(0).mm(kept_).view({m, n});
+  if (kept_.defined()) return factors.unsqueeze(0).mm(kept_).view({m_, n_});
+  const int64_t m = m_, n = n_;
   torch::Tensor sum;
   for (const auto& rows : rows_) {
     // The smaller side carries the factors.
@@ -159,6 +160,7 @@ torch::Tensor ProductTerm::weighted_sum(const torch::Tensor& factors) {
 }
 
 torch::Tensor ProductTerm::example(int64_t b) {
+  if (kept_.defined()) return kept_[b].view({m_, n_});
   return examples(&Rows::left, b, b + 1)[0].t().mm(examples(&Rows::right, b, b + 1)[0]);
 }
 

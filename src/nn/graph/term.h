@@ -61,7 +61,10 @@ class ProductTerm final : public Term {
   struct Rows {
     torch::Tensor left, right;  // [outer, B, inner, m] and [outer, B, inner, n]
   };
-  ProductTerm(Rows rows, MemoryBudget& budget) : budget_(&budget) { rows_.push_back(rows); }
+  ProductTerm(Rows rows, MemoryBudget& budget)
+      : batch_(rows.left.size(1)), m_(rows.left.size(3)), n_(rows.right.size(3)), budget_(&budget) {
+    rows_.push_back(std::move(rows));
+  }
   torch::Tensor squared_norms() override;
   torch::Tensor weighted_sum(const torch::Tensor& factors) override;
   torch::Tensor example(int64_t b) override;
@@ -70,7 +73,7 @@ class ProductTerm final : public Term {
   void append(const ProductTerm& other);
 
  private:
-  int64_t batch() const { return rows_.front().left.size(1); }
+  int64_t batch() const { return batch_; }
   int64_t length() const;
   torch::Tensor row_norms();
   torch::Tensor gram_norms();
@@ -82,9 +85,10 @@ class ProductTerm final : public Term {
                                torch::Tensor& squares) const;
   torch::Tensor examples(torch::Tensor Rows::*side, int64_t begin, int64_t end) const;
 
+  const int64_t batch_, m_, n_;
   MemoryBudget* budget_;
-  std::vector<Rows> rows_;
-  torch::Tensor kept_;  // [B, m * n] where the budget allows
+  std::vector<Rows> rows_;  // none once the products are kept
+  torch::Tensor kept_;      // [B, m * n] where the budget allows
 };
 
 // Several uses of one slot without a common form.
