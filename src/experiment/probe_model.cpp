@@ -1,17 +1,24 @@
 #include <torch/nn/modules/embedding.h>
 
+#include <algorithm>
+
 #include "starling/core/error.h"
 #include "starling/experiment/run.h"
 
 namespace starling {
 namespace {
 
-// Tokens for a model that looks them up, numbers for every other.
+// Tokens for a model that looks them up, numbers for every other. Every table must hold them, so
+// the smallest decides.
 int64_t vocabulary_of(const torch::nn::Module& model) {
-  for (const auto& module : model.modules())
-    if (const auto* embedding = module->as<torch::nn::EmbeddingImpl>())
-      return embedding->options.num_embeddings();
-  return 0;
+  int64_t smallest = 0;
+  for (const auto& module : model.modules()) {
+    const auto* embedding = module->as<torch::nn::EmbeddingImpl>();
+    if (embedding == nullptr) continue;
+    const int64_t rows = embedding->options.num_embeddings();
+    smallest = smallest == 0 ? rows : std::min(smallest, rows);
+  }
+  return smallest;
 }
 
 }  // namespace

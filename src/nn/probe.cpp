@@ -3,12 +3,12 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <torch/nn/module.h>
-#include <torch/nn/modules/batchnorm.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "nn/batch_norm.h"
 #include "nn/graph/one_at_a_time.h"
 #include "starling/core/error.h"
 #include "starling/nn/per_example.h"
@@ -52,19 +52,9 @@ class Restore {
   std::vector<std::pair<torch::Tensor, torch::Tensor>> gradients_, buffers_;
 };
 
-template <class BatchNorm>
-bool trains_as(const torch::nn::Module& module) {
-  return dynamic_cast<const BatchNorm*>(&module) != nullptr && module.is_training();
-}
-
 void check_modules(const torch::nn::Module& module) {
   for (const auto& item : module.named_modules()) {
-    const auto& layer = *item.value();
-    if (!trains_as<torch::nn::BatchNorm1dImpl>(layer) &&
-        !trains_as<torch::nn::BatchNorm2dImpl>(layer) &&
-        !trains_as<torch::nn::BatchNorm3dImpl>(layer)) {
-      continue;
-    }
+    if (!is_batch_norm(*item.value()) || !item.value()->is_training()) continue;
     throw Error("module " + item.key() +
                 ": batch normalisation in training mode mixes the examples of a batch; use "
                 "GroupNorm, or put the layer into evaluation mode");

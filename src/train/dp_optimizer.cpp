@@ -1,11 +1,11 @@
 #include "starling/train/dp_optimizer.h"
 
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/instancenorm.h>
 #include <torch/optim/optimizer.h>
 
 #include <algorithm>
 
+#include "nn/batch_norm.h"
 #include "starling/core/error.h"
 #include "starling/privacy/event_json.h"
 #include "train/release.h"
@@ -54,16 +54,9 @@ bool keeps_statistics(const torch::nn::Module& module) {
   return norm != nullptr && norm->options.track_running_stats();
 }
 
-template <class Norm>
-bool is_a(const torch::nn::Module& module) {
-  return module.as<Norm>() != nullptr;
-}
-
 bool mixes_examples(const torch::nn::Module& module) {
   namespace nn = torch::nn;
-  const bool batch_norm = is_a<nn::BatchNorm1dImpl>(module) || is_a<nn::BatchNorm2dImpl>(module) ||
-                          is_a<nn::BatchNorm3dImpl>(module);
-  return batch_norm || keeps_statistics<nn::InstanceNorm1dImpl>(module) ||
+  return is_batch_norm(module) || keeps_statistics<nn::InstanceNorm1dImpl>(module) ||
          keeps_statistics<nn::InstanceNorm2dImpl>(module) ||
          keeps_statistics<nn::InstanceNorm3dImpl>(module);
 }
