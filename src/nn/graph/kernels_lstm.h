@@ -59,12 +59,12 @@ void lstm_activate(float* gates, int64_t rows, int64_t hidden) {
   }
 }
 
-// The larger of the two, and the difference where it is no number although x is one.
+// The larger of the two sizes where x is finite; a difference that is no number is infinite.
 inline Floats larger(Floats most, Floats difference, Floats x) {
-  const Integers finite = x - x == 0.0f;
   const Floats size = difference < 0.0f ? -difference : difference;
-  const Integers keep = (size <= most) | ~finite;
-  return keep ? most : size;
+  const Floats known = size == size ? size : Floats{} + __builtin_inff();
+  const Integers counts = (x - x == 0.0f) & (known > most);
+  return counts ? known : most;
 }
 
 float lstm_cells(const float* gates, int64_t step, const float* outputs, float* cells,
@@ -86,7 +86,7 @@ float lstm_cells(const float* gates, int64_t step, const float* outputs, float* 
     }
   }
   float largest = 0;
-  for (int i = 0; i < kLanes<float>; ++i) largest = most[i] <= largest ? largest : most[i];
+  for (int i = 0; i < kLanes<float>; ++i) largest = most[i] > largest ? most[i] : largest;
   return largest;
 }
 
