@@ -1,7 +1,7 @@
 // The cost of one DP-SGD step over one plain step of the same torch::nn model and
 // torch::optim::SGD.
 //
-//   bench_step_cost [--threads N] [--slices N] [--json] [model:batch ...]
+//   bench_step_cost [--threads N] [--slices N] [--json] [--profile plain|private] [model:batch ...]
 //
 // Plain and private slices alternate in one process. With one thread the time is the process's CPU
 // time, otherwise the wall's. Peak memory is that of three steps in a process of their own, above
