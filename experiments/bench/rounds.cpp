@@ -29,7 +29,7 @@ namespace {
 
 constexpr int64_t kBatch = 10;
 constexpr int64_t kSharedExamples = 6000;
-constexpr double kLearningRate = 0.1;
+constexpr double kLearningRate = 0.02;
 constexpr double kLargestDifference = 1e-3;  // of a parameter, after a round of either kind
 
 struct Options {
@@ -94,7 +94,8 @@ class StarlingRounds {
       : StarlingRounds(workload, workers, factory_of(workload.model)) {}
 
   void round(const ClientTask& task) {
-    simulation_.round(server_, participants_, [&](int64_t) { return task; });
+    simulation_.round(
+        server_, task.round, participants_, [&](int64_t) { return task; }, task.key);
   }
   const std::vector<Client>& clients() const { return simulation_.clients(); }
   std::vector<torch::Tensor> global() const {
@@ -106,7 +107,9 @@ class StarlingRounds {
  private:
   StarlingRounds(const Workload& workload, int workers, const ModelFactory& factory)
       : simulation_(factory, make_clients(workload), workers, 1),
-        server_(state_of(*factory()), fedavg({})),
+        server_(
+            state_of(*factory()), fedavg({}),
+            {.population = workload.clients, .total_weight = workload.clients * workload.examples}),
         participants_(workload.clients) {
     std::iota(participants_.begin(), participants_.end(), int64_t{0});
   }

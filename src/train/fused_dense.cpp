@@ -1,5 +1,7 @@
 #include <torch/nn/modules/linear.h>
 
+#include <algorithm>
+
 #include <typeinfo>
 
 #include "train/fused_layer.h"
@@ -51,18 +53,47 @@ class Linear final : public Layer {
   std::vector<float> output_, input_gradient_;
 };
 
-// Signals are flat already.
+// Whether LibTorch's order differs from a signal's.
+bool channels_move(const std::vector<int64_t>& shape) { return shape.size() == 3 && shape[0] > 1; }
+
 class Flatten final : public Layer {
  public:
-  explicit Flatten(const Site& site) : output_shape_{product(site.input_shape)} {}
+  explicit Flatten(const Site& site)
+      : shape_(site.input_shape),
+        image_(channels_move(shape_)),
+        size_(product(shape_)),
+        output_shape_{size_},
+        output_(image_ ? site.largest_batch * size_ : 0),
+        input_gradient_(output_.size()) {}
 
-  const float* forward(const float* input, int64_t) override { return input; }
-  const float* backward(const float*, const float* gradient, int64_t) override { return gradient; }
+  const float* forward(const float* input, int64_t batch) override {
+    if (!image_) return input;
+    for (int64_t n = 0; n < batch; ++n)
+      from_signal(input + n * size_, shape_, output_.data() + n * size_);
+    return output_.data();
+  }
+  const float* backward(const float*, const float* gradient, int64_t batch) override {
+    if (!image_) return gradient;
+    for (int64_t n = 0; n < batch; ++n)
+      to_signal(gradient + n * size_, shape_, input_gradient_.data() + n * size_);
+    return input_gradient_.data();
+  }
   const std::vector<int64_t>& output_shape() const override { return output_shape_; }
 
  private:
+  std::vector<int64_t> shape_;
+  bool image_;
+  int64_t size_;
   std::vector<int64_t> output_shape_;
+  std::vector<float> output_, input_gradient_;
 };
+
+// to [columns, rows] = the transpose of from [rows, columns]
+void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      to[column * rows + row] = from[row * columns + column];
+}
 
 }  // namespace
 
@@ -70,6 +101,16 @@ int64_t product(const std::vector<int64_t>& shape) {
   int64_t size = 1;
   for (const int64_t extent : shape) size *= extent;
   return size;
+}
+
+void to_signal(const float* values, const std::vector<int64_t>& shape, float* signal) {
+  if (channels_move(shape)) return transpose(values, shape[0], shape[1] * shape[2], signal);
+  std::copy_n(values, product(shape), signal);
+}
+
+void from_signal(const float* signal, const std::vector<int64_t>& shape, float* values) {
+  if (channels_move(shape)) return transpose(signal, shape[1] * shape[2], shape[0], values);
+  std::copy_n(signal, product(shape), values);
 }
 
 std::unique_ptr<Layer> make_dense(const Site& site) {

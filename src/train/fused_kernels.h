@@ -20,6 +20,22 @@ struct Update {
   float scale = 1.0f;
 };
 
+// One example's convolution, channels last. Weights are packed to [kernel_height, run, columns].
+struct ConvolutionShape {
+  int64_t kernel_height = 0;
+  int64_t run = 0;                  // floats that a kernel row reads: kernel width * input channels
+  int64_t outputs = 0;              // channels
+  int64_t columns = 0;              // outputs rounded up to whole vectors; the rest is zero
+  int64_t height = 0, width = 0;    // of the output
+  int64_t input_row = 0;            // floats of a row of the padded input
+  int64_t step_down = 0, step = 0;  // floats between what neighbouring output pixels read
+};
+
+// Where the gradient of output pixel (y, x) begins: y * row + x * step; `columns` floats each.
+struct GradientLayout {
+  int64_t row = 0, step = 0;
+};
+
 struct Kernels {
   // output [batch, outputs] = input [batch, inputs] weight^T + bias; weight: [outputs, inputs];
   // bias: [outputs] or null
@@ -37,6 +53,15 @@ struct Kernels {
   void (*relu)(const float* input, int64_t size, float* output);
   // gradient where output > 0, else 0
   void (*relu_gradient)(const float* output, const float* gradient, int64_t size, float* result);
+
+  int64_t lanes;  // floats of a vector
+  // output [height, width, outputs] = the convolution of the padded input + bias (or null)
+  void (*convolve)(const float* input, const float* weight, const float* bias,
+                   const ConvolutionShape& shape, float* output);
+  // result [kernel_height, run, columns] += the weight's gradient
+  void (*convolution_gradient)(const float* input, const float* gradient,
+                               const ConvolutionShape& shape, const GradientLayout& layout,
+                               float* result);
 };
 
 const Kernels& kernels();  // of this CPU

@@ -3,7 +3,9 @@
 namespace starling::fused {
 namespace {
 constexpr int kLanes = 16;
-constexpr int64_t kRowTile = 10;
+constexpr int kRowTile = 10;
+constexpr int kPixelTile = 7;
+constexpr int kVectorTile = 4;
 }  // namespace
 }  // namespace starling::fused
 

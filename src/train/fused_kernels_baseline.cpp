@@ -3,7 +3,9 @@
 namespace starling::fused {
 namespace {
 constexpr int kLanes = 4;
-constexpr int64_t kRowTile = 5;
+constexpr int kRowTile = 5;
+constexpr int kPixelTile = 5;
+constexpr int kVectorTile = 2;
 }  // namespace
 }  // namespace starling::fused
 

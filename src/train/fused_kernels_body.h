@@ -1,88 +1,16 @@
 #pragma once
-// The bodies of fused_kernels.h, compiled by each of fused_kernels_*.cpp, which defines kLanes
-// (floats a vector) and kRowTile (batch rows a block holds in registers) for its own instruction
-// set. Everything here has internal linkage and calls no library function, so that no copy made for
-// a newer CPU is ever linked into the others.
+// The bodies of fused_kernels.h, compiled by each of fused_kernels_*.cpp, which defines for its own
+// instruction set kLanes, the floats of a vector, and what a block holds in registers: kRowTile
+// rows of a batch; kPixelTile pixels times kVectorTile vectors of channels. Everything here has
+// internal linkage and calls no library function, so that no copy made for a newer CPU is ever
+// linked into the others.
 
+#include "train/fused_convolution_body.h"
 #include "train/fused_kernels.h"
+#include "train/fused_vector.h"
 
 namespace starling::fused {
 namespace {
-
-#define STARLING_BLOCK __attribute__((always_inline)) inline
-
-template <int kWidth>
-struct VectorOf {
-  typedef float type __attribute__((vector_size(kWidth * sizeof(float)), aligned(4), may_alias));
-  typedef int32_t index __attribute__((vector_size(kWidth * sizeof(int32_t))));
-};
-template <int kWidth>
-using Vector = typename VectorOf<kWidth>::type;
-
-template <int kWidth>
-STARLING_BLOCK Vector<kWidth> load(const float* from) {
-  return *reinterpret_cast<const Vector<kWidth>*>(from);
-}
-template <int kWidth>
-STARLING_BLOCK void store(float* to, Vector<kWidth> values) {
-  *reinterpret_cast<Vector<kWidth>*>(to) = values;
-}
-
-// Sums of neighbours: (a0 + a1, a2 + a3, ..., b0 + b1, ...).
-template <int kWidth>
-STARLING_BLOCK Vector<kWidth> add_neighbours(Vector<kWidth> a, Vector<kWidth> b) {
-  typename VectorOf<kWidth>::index even;
-#pragma GCC unroll 16
-  for (int i = 0; i < kWidth; ++i) even[i] = 2 * i;
-  return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, even + 1);
-}
-
-// result[i] += the sum of parts[i], kCount vectors together: a tree of neighbours' sums.
-template <int kWidth, int kCount>
-STARLING_BLOCK void add_totals(const Vector<kWidth>* parts, float* result) {
-  if constexpr (kWidth == 1) {
-    for (int i = 0; i < kCount; ++i) result[i] += parts[i][0];
-  } else {
-#pragma GCC unroll 16
-    for (int first = 0; first < kCount; first += kWidth) {
-      Vector<kWidth> level[kWidth] = {};
-#pragma GCC unroll 16
-      for (int i = 0; i < kWidth; ++i)
-        if (first + i < kCount) level[i] = parts[first + i];
-#pragma GCC unroll 16
-      for (int left = kWidth / 2; left > 0; left /= 2) {
-#pragma GCC unroll 16
-        for (int i = 0; i < left; ++i)
-          level[i] = add_neighbours<kWidth>(level[2 * i], level[2 * i + 1]);
-      }
-#pragma GCC unroll 16
-      for (int i = 0; i < kWidth; ++i)
-        if (first + i < kCount) result[first + i] += level[0][i];
-    }
-  }
-}
-
-template <int kCount>
-struct Rows {
-  static constexpr int count = kCount;
-};
-
-template <int kMost, class Call>
-STARLING_BLOCK void with_rows(int64_t rows, Call call) {
-  if constexpr (kMost > 1) {
-    if (rows < kMost) return with_rows<kMost - 1>(rows, call);
-  }
-  call(Rows<kMost>());
-}
-
-// call(first row, Rows<count>) over the batch, kRowTile rows at a time.
-template <class Call>
-STARLING_BLOCK void for_row_tiles(int64_t batch, Call call) {
-  for (int64_t first = 0; first < batch; first += kRowTile) {
-    const int64_t left = batch - first;
-    with_rows<kRowTile>(left < kRowTile ? left : kRowTile, [&](auto rows) { call(first, rows); });
-  }
-}
 
 // A pair of outputs at a time, then the last one.
 template <class Call>
@@ -122,7 +50,7 @@ STARLING_BLOCK void add_dots(const float* input, const float* weight, int64_t in
 void dense_forward(const float* input, const float* weight, const float* bias,
                    const DenseShape& shape, float* output) {
   for_output_pairs(shape.outputs, [&](int64_t first_output, auto pair) {
-    for_row_tiles(shape.batch, [&](int64_t first_row, auto rows) {
+    for_tiles<kRowTile>(shape.batch, [&](int64_t first_row, auto rows) {
       constexpr int kRows = decltype(rows)::count, kOutputs = decltype(pair)::count;
       float sums[kRows][kOutputs] = {};
       add_dots<kLanes>(input + first_row * shape.inputs, weight + first_output * shape.inputs,
@@ -174,7 +102,7 @@ STARLING_BLOCK void input_gradient_columns(const float* gradient, const float* w
 
 void dense_input_gradient(const float* gradient, const float* weight, const DenseShape& shape,
                           float* input_gradient) {
-  for_row_tiles(shape.batch, [&](int64_t first_row, auto rows) {
+  for_tiles<kRowTile>(shape.batch, [&](int64_t first_row, auto rows) {
     input_gradient_columns<kLanes, 2, decltype(rows)::count>(
         gradient + first_row * shape.outputs, weight, shape, 0,
         input_gradient + first_row * shape.inputs);
@@ -217,7 +145,7 @@ STARLING_BLOCK void update_columns(const float* input, const float (&factors)[kR
 void dense_update(const float* input, const float* gradient, const DenseShape& shape, Update update,
                   float* target) {
   for_output_pairs(shape.outputs, [&](int64_t first_output, auto pair) {
-    for_row_tiles(shape.batch, [&](int64_t first_row, auto rows) {
+    for_tiles<kRowTile>(shape.batch, [&](int64_t first_row, auto rows) {
       constexpr int kRows = decltype(rows)::count, kOutputs = decltype(pair)::count;
       float factors[kRows][kOutputs];
       for (int r = 0; r < kRows; ++r) {
@@ -252,8 +180,9 @@ void relu_gradient(const float* output, const float* gradient, int64_t size, flo
   for (int64_t i = 0; i < size; ++i) result[i] = output[i] <= 0.0f ? 0.0f : gradient[i];
 }
 
-constexpr Kernels kBody = {dense_forward, dense_input_gradient, dense_update, column_update,
-                           relu,          relu_gradient};
+constexpr Kernels kBody = {
+    dense_forward, dense_input_gradient, dense_update, column_update, relu, relu_gradient, kLanes,
+    convolve,      convolution_gradient};
 
 }  // namespace
 }  // namespace starling::fused

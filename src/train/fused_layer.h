@@ -30,7 +30,8 @@ class Targets {
   virtual Target of(const torch::Tensor& parameter) = 0;
 };
 
-// A signal is [batch, size], dense; `shape` is that of one example, channels first as in LibTorch.
+// A signal is [batch, size], dense. Shapes are those of one example, channels first as in LibTorch;
+// the values of an image, whose shape has three extents, lie with their channels last.
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -53,9 +54,15 @@ struct Site {
 };
 
 // Null where the module is of another kind or has options that the layer does not know.
-std::unique_ptr<Layer> make_dense(const Site& site);       // Linear, Flatten
-std::unique_ptr<Layer> make_activation(const Site& site);  // ReLU, Tanh, Sigmoid
+std::unique_ptr<Layer> make_dense(const Site& site);        // Linear, Flatten
+std::unique_ptr<Layer> make_activation(const Site& site);   // ReLU, Tanh, Sigmoid
+std::unique_ptr<Layer> make_convolution(const Site& site);  // Conv2d without groups or dilation
+std::unique_ptr<Layer> make_pooling(const Site& site);      // MaxPool2d without dilation
 
 int64_t product(const std::vector<int64_t>& shape);
+
+// One example of `shape` from LibTorch's order to a signal's, and back.
+void to_signal(const float* values, const std::vector<int64_t>& shape, float* signal);
+void from_signal(const float* signal, const std::vector<int64_t>& shape, float* values);
 
 }  // namespace starling::fused

@@ -110,24 +110,31 @@ double cross_entropy(const float* logits, int64_t classes, int64_t label, float 
   return std::log(sum) - (logits[label] - largest);
 }
 
+std::unique_ptr<Layer> make_layer(const Site& site) {
+  for (const auto make : {make_dense, make_activation, make_convolution, make_pooling})
+    if (auto layer = make(site)) return layer;
+  return nullptr;
+}
+
 class Sequence final : public Network {
  public:
   Sequence(const Model& model, const Examples& data, const LocalPlan& plan)
       : data_(data),
         targets_(model, plan),
-        example_size_(data.features.numel() / std::max<int64_t>(data.size(), 1)),
+        example_shape_(data.features.sizes().slice(1).vec()),
+        example_size_(product(example_shape_)),
         batch_(std::min(plan.batch_size, data.size()) * example_size_) {}
 
   // False where a module has no fused layer.
   bool build(const Modules& modules, int64_t largest_batch) {
-    auto shape = data_.features.sizes().slice(1).vec();
-    bool parameters_before = false;
+    auto shape = example_shape_;
+    first_trained_ = modules.size();
     for (const auto& module : modules) {
-      const Site site{*module, shape, largest_batch, parameters_before, targets_};
-      auto layer = make_dense(site);
-      if (!layer) layer = make_activation(site);
+      const bool trained_before = first_trained_ < layers_.size();
+      const Site site{*module, shape, largest_batch, trained_before, targets_};
+      auto layer = make_layer(site);
       if (!layer) return false;
-      parameters_before |= !module->parameters().empty();
+      if (!trained_before && !module->parameters().empty()) first_trained_ = layers_.size();
       shape = layer->output_shape();
       layers_.push_back(std::move(layer));
     }
@@ -144,7 +151,7 @@ class Sequence final : public Network {
     for (const auto& layer : layers_) inputs_.push_back(layer->forward(inputs_.back(), batch));
     const double loss = loss_and_gradient(indices, inputs_.back());
     const float* gradient = gradient_.data();
-    for (size_t i = layers_.size(); i-- > 0;)
+    for (size_t i = layers_.size(); i-- > first_trained_;)
       gradient = layers_[i]->backward(inputs_[i], gradient, batch);
     targets_.step();
     return loss;
@@ -155,7 +162,7 @@ class Sequence final : public Network {
     const float* features = data_.features.const_data_ptr<float>();
     float* to = batch_.data();
     for (const int64_t index : indices) {
-      std::copy_n(features + index * example_size_, example_size_, to);
+      to_signal(features + index * example_size_, example_shape_, to);
       to += example_size_;
     }
   }
@@ -172,9 +179,11 @@ class Sequence final : public Network {
 
   const Examples& data_;
   TrainingTargets targets_;
+  std::vector<int64_t> example_shape_;
   int64_t example_size_;
   int64_t classes_ = 0;
   std::vector<std::unique_ptr<Layer>> layers_;
+  size_t first_trained_ = 0;  // no gradient goes below this layer
   std::vector<float> batch_, gradient_;
   std::vector<const float*> inputs_;  // of each layer, then the logits
 };

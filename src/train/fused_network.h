@@ -25,9 +25,10 @@ class Network {
 };
 
 // Null where autograd has to do it: a model that is not a sequence (models/*.json or
-// torch::nn::Sequential) of Linear, Flatten, ReLU, Tanh and Sigmoid; frozen, shared or non-float32
-// parameters; batches of more than 64 examples or of random size; labels that are not classes. The
-// network trains the model's own parameters in place; it must not outlive model or data.
+// torch::nn::Sequential) of Linear, Conv2d, MaxPool2d, Flatten, ReLU, Tanh and Sigmoid, or uses
+// options of theirs that the layers do not know; frozen, shared or non-float32 parameters; batches
+// of more than 64 examples or of random size; labels that are not classes. The network trains the
+// model's own parameters in place; it must not outlive model or data.
 std::unique_ptr<Network> network_for(Model& model, const Examples& data, const LocalPlan& plan);
 
 }  // namespace starling::fused

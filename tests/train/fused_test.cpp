@@ -131,6 +131,64 @@ TEST(FusedTraining, MatchesAutograd_ModelsFromJsonAndFixedBatches) {
   expect_matches_autograd(factory, examples_of({11, 1, 5, 5}, 6), plan, "json");
 }
 
+int64_t between(int64_t low, int64_t high) {
+  return torch::randint(low, high + 1, {1}).item<int64_t>();
+}
+
+// Two convolutions with a pool, all of random geometry.
+struct RandomImages {
+  std::function<std::shared_ptr<Model>()> make;
+  std::vector<int64_t> shape;
+  std::string what;
+};
+
+RandomImages random_images() {
+  const int64_t channels = between(1, 3), hidden = between(1, 20), outputs = between(1, 40);
+  const std::vector<int64_t> kernel{between(1, 5), between(1, 5)};
+  const std::vector<int64_t> padding{between(0, kernel[0] - 1), between(0, kernel[1] - 1)};
+  const std::vector<int64_t> stride{between(1, 3), between(1, 3)};
+  const int64_t window = between(1, 3), step = between(1, 3), second = between(1, 3);
+  const std::vector<int64_t> shape{13, channels, between(11, 19), between(11, 19)};
+  const auto layers = [=](bool flat, int64_t width) {
+    nn::Sequential model(
+        nn::Conv2d(nn::Conv2dOptions(channels, hidden, 3).padding(1)), nn::ReLU(),
+        nn::Conv2d(nn::Conv2dOptions(hidden, outputs, {kernel[0], kernel[1]})
+                       .stride({stride[0], stride[1]})
+                       .padding({padding[0], padding[1]})),
+        nn::Tanh(), nn::MaxPool2d(nn::MaxPool2dOptions(window).stride(step).padding(window / 2)),
+        nn::Conv2d(nn::Conv2dOptions(outputs, 5, second).padding(second - 1).bias(false)));
+    if (flat) model->push_back(nn::Flatten());
+    if (flat) model->push_back(nn::Linear(width, 4));
+    return model;
+  };
+  auto probe = layers(false, 0);
+  const int64_t width = probe->forward(torch::zeros(shape)).flatten(1).size(1);
+  std::ostringstream what;
+  what << shape << " " << hidden << " " << outputs << " kernel " << kernel << " stride " << stride
+       << " padding " << padding << " pool " << window << " " << step << " then " << second;
+  return {[=] { return as_model(layers(true, width)); }, shape, what.str()};
+}
+
+TEST(FusedTraining, MatchesAutograd_RandomImages) {
+  for (int trial = 0; trial < 40; ++trial) {
+    torch::manual_seed(100 + trial);
+    const auto images = random_images();
+    expect_matches_autograd(images.make, examples_of(images.shape, 4),
+                            plan_of(SgdSpec{.learning_rate = 0.1}, 5), images.what);
+  }
+}
+
+TEST(FusedTraining, MatchesAutograd_McMahansCnnWithMomentum) {
+  const auto make = [] {
+    return as_model(nn::Sequential(
+        nn::Conv2d(nn::Conv2dOptions(1, 32, 5).padding(2)), nn::ReLU(), nn::MaxPool2d(2),
+        nn::Conv2d(nn::Conv2dOptions(32, 64, 5).padding(2)), nn::ReLU(), nn::MaxPool2d(2),
+        nn::Flatten(), nn::Linear(3136, 512), nn::ReLU(), nn::Linear(512, 10)));
+  };
+  expect_matches_autograd(make, examples_of({13, 1, 28, 28}, 10),
+                          plan_of(SgdSpec{.learning_rate = 0.05, .momentum = 0.5}, 10, 4), "cnn");
+}
+
 TEST(FusedTraining, GivesTheSameBitsOnAnyThread) {
   const auto data = examples_of({40, 30}, 5);
   std::vector<StateDict> states(4);
@@ -203,6 +261,16 @@ TEST(FusedTraining, LeavesEverythingElseToAutograd) {
   EXPECT_FALSE(fits(as_model(nn::Sequential(std::make_shared<OtherLinear>(30, 5))), data, plan));
   EXPECT_FALSE(fits(as_model(nn::Linear(30, 5)), data, plan));
   EXPECT_FALSE(fits(as_model(nn::Sequential(nn::Linear(31, 5))), data, plan));
+  const Examples images{torch::randn({20, 2, 6, 6}), data.labels};
+  const auto image_model = [&](const nn::Conv2dOptions& options) {
+    return as_model(nn::Sequential(nn::Conv2d(options), nn::Flatten(), nn::Linear(72, 5)));
+  };
+  const auto same = nn::Conv2dOptions(2, 2, 3).padding(1);
+  EXPECT_TRUE(fits(image_model(same), images, plan));
+  EXPECT_FALSE(fits(image_model(nn::Conv2dOptions(same).groups(2)), images, plan));
+  EXPECT_FALSE(fits(image_model(nn::Conv2dOptions(same).dilation(2).padding(2)), images, plan));
+  EXPECT_FALSE(
+      fits(image_model(nn::Conv2dOptions(same).padding_mode(torch::kCircular)), images, plan));
   const nn::Linear shared(30, 30);
   EXPECT_FALSE(fits(as_model(nn::Sequential(shared, shared, nn::Linear(30, 5))), data, plan));
   model->parameters()[0].set_requires_grad(false);
