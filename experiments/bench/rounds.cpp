@@ -88,6 +88,13 @@ ClientTask task_of(const Workload& workload, int64_t round) {
   return task;
 }
 
+ServerOptions options_of(const Workload& workload) {
+  ServerOptions options;
+  options.population = workload.clients;
+  options.total_weight = workload.clients * workload.examples;
+  return options;
+}
+
 class StarlingRounds {
  public:
   StarlingRounds(const Workload& workload, int workers)
@@ -107,9 +114,7 @@ class StarlingRounds {
  private:
   StarlingRounds(const Workload& workload, int workers, const ModelFactory& factory)
       : simulation_(factory, make_clients(workload), workers, 1),
-        server_(
-            state_of(*factory()), fedavg({}),
-            {.population = workload.clients, .total_weight = workload.clients * workload.examples}),
+        server_(state_of(*factory()), fedavg({}), options_of(workload)),
         participants_(workload.clients) {
     std::iota(participants_.begin(), participants_.end(), int64_t{0});
   }

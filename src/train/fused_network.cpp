@@ -9,6 +9,7 @@
 #include <set>
 
 #include "nn/layer.h"
+#include "starling/train/correction.h"
 #include "starling/train/optimizer.h"
 #include "train/fused_layer.h"
 
@@ -62,21 +63,22 @@ bool labels_below(const Examples& data, int64_t classes) {
 }
 
 bool plan_fits(const LocalPlan& plan) {
-  if (plan.correction != nullptr) return false;
   return plan.sampling != SamplingKind::poisson && plan.batch_size <= kLargestBatch;
 }
 
-// Plain SGD changes the weights where their gradient is summed; every other optimizer finds
-// gradients in buffers that the parameters keep.
+// Plain SGD changes the weights where their gradient is summed; every other optimizer, and a
+// strategy's correction, finds gradients in buffers that the parameters keep.
 class TrainingTargets final : public Targets {
  public:
   TrainingTargets(const Model& model, const LocalPlan& plan) {
     const auto* sgd = std::get_if<SgdSpec>(&plan.optimizer);
-    if (sgd != nullptr && sgd->momentum == 0.0) {
+    if (sgd != nullptr && sgd->momentum == 0.0 && plan.correction == nullptr) {
       const double rate = sgd->learning_rate * plan.learning_rate_factor;
       in_place_ = {static_cast<float>(1.0 - rate * sgd->weight_decay), static_cast<float>(-rate)};
     } else {
-      optimizer_ = make_optimizer(plan.optimizer, model.parameters(), plan.learning_rate_factor);
+      optimizer_ =
+          corrected(make_optimizer(plan.optimizer, model.parameters(), plan.learning_rate_factor),
+                    plan.correction);
     }
   }
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "starling/nn/state.h"
+#include "starling/train/correction.h"
 #include "starling/train/optimizer.h"
 #include "starling/train/trainer.h"
 #include "train/fused_kernels.h"
@@ -37,7 +38,8 @@ Examples examples_of(std::vector<int64_t> shape, int64_t classes) {
 // The loop that a LibTorch user writes, over the same batches. Returns the sum of the losses.
 double reference(Model& model, const Examples& data, const LocalPlan& plan) {
   const auto optimizer =
-      make_optimizer(plan.optimizer, model.parameters(), plan.learning_rate_factor);
+      corrected(make_optimizer(plan.optimizer, model.parameters(), plan.learning_rate_factor),
+                plan.correction);
   BatchSampler sampler(plan.sampling, data.size(), plan.batch_size, 0, owner());
   double loss_sum = 0.0;
   for (int64_t step = 0; step < plan.steps; ++step) {
@@ -96,6 +98,19 @@ TEST(FusedTraining, MatchesAutograd_EveryOptimizer) {
   for (const auto& [name, optimizer] : kOptimizers)
     expect_matches_autograd([] { return dense_model(21, 17, 4); }, data, plan_of(optimizer, 6),
                             name);
+}
+
+TEST(FusedTraining, MatchesAutograd_CorrectionsOfStrategies) {
+  const auto data = examples_of({23, 21}, 4);
+  auto correction = std::make_shared<GradientCorrection>();
+  correction->proximal = 0.7;
+  for (const auto& parameter : dense_model(21, 17, 4)->parameters()) {
+    correction->center.push_back(torch::randn(parameter.sizes()));
+    correction->offset.push_back(0.1 * torch::randn(parameter.sizes()));
+  }
+  auto plan = plan_of(SgdSpec{.learning_rate = 0.5}, 6);
+  plan.correction = correction;
+  expect_matches_autograd([] { return dense_model(21, 17, 4); }, data, plan, "correction");
 }
 
 TEST(FusedTraining, MatchesAutograd_EveryBatchSize) {
