@@ -56,15 +56,6 @@ OutputSpec parse_output(JsonObject object) {
 }
 
 }  // namespace
-
-StrategySpec parse_strategy(JsonObject object) {
-  FedAvgSpec fedavg;
-  object.choice<int>("kind", {{"fedavg", 0}}, 0);
-  fedavg.weights = object.choice("weights", kWeightings, fedavg.weights);
-  object.finish();
-  return fedavg;
-}
-
 }  // namespace experiment
 
 Experiment parse_experiment(const Json& json, const std::string& source) {
@@ -84,6 +75,10 @@ Experiment parse_experiment(const Json& json, const std::string& source) {
   result.local = parse_local(file.object_or_empty("local"), examples);
   result.privacy = parse_privacy(file.object_or_empty("privacy"), result.local.sampling);
   result.strategy = parse_strategy(file.object_or_empty("strategy"));
+  result.aggregation = parse_aggregation(file.object_or_empty("aggregation"));
+  result.attack = parse_attack(file.object_or_empty("attack"));
+  result.world = parse_world(file.object_or_empty("world"));
+  result.communication = parse_communication(file.object_or_empty("communication"));
   result.evaluation = parse_evaluation(file.object_or_empty("evaluation"));
   result.compute = parse_compute(file.object_or_empty("compute"));
   result.output = parse_output(file.object_or_empty("output"));

@@ -22,12 +22,24 @@ Schedule parse_schedule(JsonObject object);
 // The accountant's default depends on the sampling: only "rdp" takes batches of fixed size.
 PrivacySpec parse_privacy(JsonObject object, SamplingKind sampling);
 StrategySpec parse_strategy(JsonObject object);
+RobustSpec parse_aggregation(JsonObject object);
+AttackSpec parse_attack(JsonObject object);
+WorldSpec parse_world(JsonObject object);
+CommunicationSpec parse_communication(JsonObject object);
+
+Json written(const StrategySpec& strategy);
+Json written(const RobustSpec& aggregation);
+Json written(const AttackSpec& attack);
+Json written(const WorldSpec& world);
+Json written(const CommunicationSpec& communication);
 
 // The unit alone, before anything that depends on it.
 bool protects_examples(JsonObject privacy);
 
 // What ties several parts together, as the privacy rules say. Errors: InputError.
 void check_rules(const Experiment& experiment, const std::string& source);
+// The same for the strategy and for what surrounds the round; part of check_rules.
+void check_federation(const Experiment& experiment, const std::string& source);
 
 // A word that the file format knows and this version does not carry out.
 void refuse_planned(JsonObject& object, const std::string& key,

@@ -152,6 +152,7 @@ void check_rules(const Experiment& experiment, const std::string& source) {
     fail(source, "/evaluation/per_client",
          "true needs /privacy/reveal_private_metrics: accuracy on a client's own examples is "
          "private, and is written to a private file only");
+  check_federation(experiment, source);
 }
 
 }  // namespace starling::experiment

@@ -1,3 +1,4 @@
+#include "experiment/parts.h"
 #include "experiment/words.h"
 #include "starling/experiment/experiment.h"
 
@@ -215,7 +216,11 @@ Json to_json(const Experiment& e) {
                        {"participation", write(e.participation)},
                        {"local", write(e.local)},
                        {"privacy", std::visit(Writer{}, e.privacy)},
-                       {"strategy", std::visit(Writer{}, e.strategy)},
+                       {"strategy", experiment::written(e.strategy)},
+                       {"aggregation", experiment::written(e.aggregation)},
+                       {"attack", experiment::written(e.attack)},
+                       {"world", experiment::written(e.world)},
+                       {"communication", experiment::written(e.communication)},
                        {"evaluation", write(e.evaluation)},
                        {"compute", write(e.compute)},
                        {"output", write(e.output)}});

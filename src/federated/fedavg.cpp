@@ -1,20 +1,12 @@
-#include "starling/federated/strategy.h"
+#include "federated/averaging.h"
 
 namespace starling {
 namespace {
 
-class FedAvg final : public Strategy {
+class FedAvg final : public Averaging {
  public:
-  explicit FedAvg(const FedAvgSpec& spec)
-      : Strategy(spec.weights), learning_rate_(spec.server_learning_rate) {}
-
+  explicit FedAvg(const FedAvgSpec& spec) : Averaging(spec.weights, spec.server_learning_rate) {}
   std::string name() const override { return "fedavg"; }
-  void apply(std::span<double> global, const MeanUpload& mean) override {
-    for (size_t i = 0; i < global.size(); ++i) global[i] += learning_rate_ * mean.values[i];
-  }
-
- private:
-  double learning_rate_;
 };
 
 }  // namespace

@@ -1,19 +1,56 @@
 #include "starling/federated/strategy.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace starling {
 namespace {
 
 struct Maker {
   std::unique_ptr<Strategy> operator()(const FedAvgSpec& spec) const { return fedavg(spec); }
+  std::unique_ptr<Strategy> operator()(const FedAvgMSpec& spec) const { return fedavgm(spec); }
+  std::unique_ptr<Strategy> operator()(const FedProxSpec& spec) const { return fedprox(spec); }
+  std::unique_ptr<Strategy> operator()(const ScaffoldSpec& spec) const { return scaffold(spec); }
+  std::unique_ptr<Strategy> operator()(const FedNovaSpec& spec) const { return fednova(spec); }
+  std::unique_ptr<Strategy> operator()(const FedAdagradSpec& spec) const {
+    return fedadagrad(spec);
+  }
+  std::unique_ptr<Strategy> operator()(const FedAdamSpec& spec) const { return fedadam(spec); }
+  std::unique_ptr<Strategy> operator()(const FedYogiSpec& spec) const { return fedyogi(spec); }
+  std::unique_ptr<Strategy> operator()(const FedDynSpec& spec) const { return feddyn(spec); }
+  std::unique_ptr<Strategy> operator()(const QFedAvgSpec& spec) const { return qfedavg(spec); }
+  std::unique_ptr<Strategy> operator()(const FedBnSpec& spec) const { return fedbn(spec); }
+  std::unique_ptr<Strategy> operator()(const FedPerSpec& spec) const { return fedper(spec); }
+  std::unique_ptr<Strategy> operator()(const DittoSpec& spec) const { return ditto(spec); }
+  std::unique_ptr<Strategy> operator()(const FedSgdSpec& spec) const { return fedsgd(spec); }
+  std::unique_ptr<Strategy> operator()(const FedBuffSpec& spec) const { return fedbuff(spec); }
 };
 
 struct Namer {
   std::string operator()(const FedAvgSpec&) const { return "fedavg"; }
+  std::string operator()(const FedAvgMSpec&) const { return "fedavgm"; }
+  std::string operator()(const FedProxSpec&) const { return "fedprox"; }
+  std::string operator()(const ScaffoldSpec&) const { return "scaffold"; }
+  std::string operator()(const FedNovaSpec&) const { return "fednova"; }
+  std::string operator()(const FedAdagradSpec&) const { return "fedadagrad"; }
+  std::string operator()(const FedAdamSpec&) const { return "fedadam"; }
+  std::string operator()(const FedYogiSpec&) const { return "fedyogi"; }
+  std::string operator()(const FedDynSpec&) const { return "feddyn"; }
+  std::string operator()(const QFedAvgSpec&) const { return "qfedavg"; }
+  std::string operator()(const FedBnSpec&) const { return "fedbn"; }
+  std::string operator()(const FedPerSpec&) const { return "fedper"; }
+  std::string operator()(const DittoSpec&) const { return "ditto"; }
+  std::string operator()(const FedSgdSpec&) const { return "fedsgd"; }
+  std::string operator()(const FedBuffSpec&) const { return "fedbuff"; }
 };
 
 }  // namespace
+
+double effective_steps(int64_t steps, double momentum) {
+  const double count = static_cast<double>(steps);
+  const double rest = 1.0 - momentum;
+  return (count - momentum * (1.0 - std::pow(momentum, count)) / rest) / rest;
+}
 
 LocalCorrection Strategy::correction(const ClientMemory&) const { return {}; }
 

@@ -39,7 +39,12 @@ TEST(Experiment, DefaultsAreTheDocumentedOnes) {
       "schedule": {"kind": "constant"}
     },
     "privacy": {"unit": "none"},
-    "strategy": {"kind": "fedavg", "weights": "examples"},
+    "strategy": {"kind": "fedavg", "weights": "examples", "server_learning_rate": 1.0},
+    "aggregation": {"kind": "mean"},
+    "attack": {"kind": "none"},
+    "world": {"availability": 1.0, "dropout": 0.0, "stragglers": {"kind": "none"},
+              "deadline": null, "over_selection": 1.0, "minimum_clients": 0},
+    "communication": {"kind": "none"},
     "evaluation": {"every": 1, "batch_size": 512, "per_client": false},
     "compute": {"threads_per_client": 1, "device": "cpu", "dtype": "float32"},
     "output": {"folder": "runs", "keep_checkpoints": 2}
@@ -137,6 +142,11 @@ TEST(Experiment, RefusesUnknownKeysEverywhere) {
                           "/local/schedule",
                           "/privacy",
                           "/strategy",
+                          "/aggregation",
+                          "/attack",
+                          "/world",
+                          "/world/stragglers",
+                          "/communication",
                           "/evaluation",
                           "/compute",
                           "/output"};

@@ -58,8 +58,6 @@ TEST(Privacy, NoiseIsFastUnlessSecureIsAsked) {
 TEST(Privacy, WhatIsNotBuiltYetIsRefusedByName) {
   EXPECT_EQ(error_with("/compute/device", R"("cuda")"),
             "x.json: /compute/device: \"cuda\" is not available yet; available: \"cpu\"");
-  EXPECT_EQ(error_with("/strategy/kind", R"("scaffold")"),
-            "x.json: /strategy/kind: \"scaffold\" is not one of fedavg");
 }
 
 std::string client_level_error(std::string_view pointer, const std::string& value) {

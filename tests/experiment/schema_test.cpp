@@ -77,8 +77,42 @@ std::vector<Document> documents() {
       {"/local/schedule", R"({"kind": "exponential", "gamma": 0.1})"},
       {"/local/schedule", R"({"kind": "cosine"})"},
       {"/local/schedule", R"({"kind": "inverse", "decay": 0.3})"},
+      {"/strategy", R"({"kind": "fedavgm"})"},
+      {"/strategy", R"({"kind": "fedprox"})"},
+      {"/strategy", R"({"kind": "scaffold"})"},
+      {"/strategy", R"({"kind": "fednova"})"},
+      {"/strategy", R"({"kind": "fedadagrad"})"},
+      {"/strategy", R"({"kind": "fedadam"})"},
+      {"/strategy", R"({"kind": "fedyogi"})"},
+      {"/strategy", R"({"kind": "feddyn"})"},
+      {"/strategy", R"({"kind": "qfedavg"})"},
+      {"/strategy", R"({"kind": "fedbn"})"},
+      {"/strategy", R"({"kind": "fedper", "personal": ["1"]})"},
+      {"/strategy", R"({"kind": "ditto"})"},
+      {"/strategy", R"({"kind": "fedbuff"})"},
+      {"/aggregation", R"({"kind": "median"})"},
+      {"/aggregation", R"({"kind": "trimmed_mean"})"},
+      {"/aggregation", R"({"kind": "krum"})"},
+      {"/aggregation", R"({"kind": "multi_krum"})"},
+      {"/aggregation", R"({"kind": "bulyan"})"},
+      {"/aggregation", R"({"kind": "geometric_median"})"},
+      {"/aggregation", R"({"kind": "norm_bound"})"},
+      {"/aggregation", R"({"kind": "fltrust"})"},
+      {"/attack", R"({"kind": "label_flip", "from": 1, "to": 2})"},
+      {"/attack", R"({"kind": "label_flip"})"},
+      {"/attack", R"({"kind": "sign_flip"})"},
+      {"/attack", R"({"kind": "gaussian"})"},
+      {"/attack", R"({"kind": "backdoor"})"},
+      {"/world/stragglers", R"({"kind": "lognormal"})"},
+      {"/world/stragglers", R"({"kind": "slow"})"},
+      {"/communication", R"({"kind": "quantize"})"},
+      {"/communication", R"({"kind": "top_k"})"},
+      {"/communication", R"({"kind": "random_k"})"},
+      {"/communication", R"({"kind": "float16"})"},
   };
   for (const auto& [part, value] : parts) all.push_back({part, test::with(part, value)});
+  all.push_back({"/strategy", test::with("/strategy", R"({"kind": "fedsgd"})",
+                                         test::with("/local", R"({"steps": 1})"))});
   return all;
 }
 
@@ -195,7 +229,8 @@ bool depends_on_others(const std::string& pointer) {
          pointer.ends_with("/relation") || pointer.ends_with("/adversary") ||
          pointer.ends_with("/insecure_seed") || pointer.ends_with("/release") ||
          pointer.ends_with("/restart_every") || pointer.ends_with("/adaptive") ||
-         pointer.ends_with("/weight_cap") || pointer == "/local/optimizer/nesterov";
+         pointer.ends_with("/weight_cap") || pointer == "/local/optimizer/nesterov" ||
+         pointer == "/attack/from" || pointer == "/attack/to";
 }
 
 TEST(Schema, AcceptsAndRefusesWhatTheParserDoes) {

@@ -26,6 +26,10 @@ enum class Purpose : uint32_t {
   noise,
   server_noise,
   probe,
+  attack,
+  world,
+  compression,
+  feature_shift,
 };
 
 struct StreamId {

@@ -12,7 +12,12 @@
 
 #include "starling/core/json.h"
 #include "starling/data/partition.h"
+#include "starling/federated/attack.h"
+#include "starling/federated/compression.h"
+#include "starling/federated/robust.h"
 #include "starling/federated/strategy_spec.h"
+#include "starling/federated/world.h"
+#include "starling/privacy/adversary.h"
 #include "starling/privacy/event.h"
 #include "starling/privacy/mechanism.h"
 #include "starling/privacy/plan.h"
@@ -72,11 +77,6 @@ struct LocalSpec {
   bool operator==(const LocalSpec&) const = default;
 };
 
-enum class Adversary {
-  server_and_models,   // whoever sees each client's upload and every model
-  every_global_model,  // whoever sees the global model of every round; the server is trusted
-  final_model,         // whoever sees the last model alone
-};
 enum class ClippingKind { flat, per_layer, automatic };
 
 struct NoPrivacy {
@@ -178,6 +178,10 @@ struct Experiment {
   LocalSpec local;
   PrivacySpec privacy;
   StrategySpec strategy;
+  RobustSpec aggregation;
+  AttackSpec attack;
+  WorldSpec world;
+  CommunicationSpec communication;
   EvaluationSpec evaluation;
   ComputeSpec compute;
   OutputSpec output;

@@ -24,28 +24,43 @@ using ClientMemory = std::vector<double>;
 
 // What a strategy adds to every local gradient: proximal * (w - global) + offset, elementwise.
 struct LocalCorrection {
-  double proximal = 0.0;       // >= 0
-  std::vector<double> offset;  // empty, or [size of the model]
+  double proximal = 0.0;            // >= 0
+  std::vector<double> offset = {};  // empty, or [size of the model]
 };
 
 // What local training came to.
 struct LocalResult {
-  std::span<const double> update;  // trained - global, [size]
-  int64_t steps = 0;               // local optimizer steps taken
-  int64_t examples = 0;            // n_i
-  double learning_rate = 0.0;      // of the local optimizer in this round
-  double momentum = 0.0;           // its heavy-ball momentum, in [0, 1)
-  double initial_loss = 0.0;       // mean loss of the global model on the client's examples; only
-                                   // where wants_initial_loss()
+  std::span<const double> update = {};  // trained - global, [size]
+  int64_t steps = 0;                    // local optimizer steps taken
+  int64_t examples = 0;                 // n_i
+  double learning_rate = 0.0;           // of the local optimizer in this round
+  double momentum = 0.0;                // its heavy-ball momentum, in [0, 1)
+  int64_t staleness = 0;                // global models made since the client began; FedBuff only
+  double initial_loss = 0.0;  // mean loss of the global model on the client's examples; only
+                              // where wants_initial_loss()
 };
+
+// L1 norm of the weights with which `steps` gradients enter the sum of steps of heavy-ball
+// momentum: (steps - momentum (1 - momentum^steps) / (1 - momentum)) / (1 - momentum), which is
+// `steps` without momentum (Wang et al. 2020, section 4.1).
+double effective_steps(int64_t steps, double momentum);
+
+// FedBuff's 1 / sqrt(1 + staleness); staleness >= 0.
+double staleness_weight(int64_t staleness);
 
 // A round's sum, after noise if there is any, over its weight.
 struct MeanUpload {
-  std::span<const double> values;  // [upload_size]
-  int64_t clients = 0;             // uploads in the mean; 0 where their number is private
-  int64_t population = 0;          // clients of the federation
-  double participation = 1.0;      // expected share of the population in a round, (0, 1]
-  double noise_variance = 0.0;     // of each value: the server's noise over the same weight
+  std::span<const double> values = {};  // [upload_size]
+  int64_t clients = 0;                  // uploads in the mean; 0 where their number is private
+  int64_t population = 0;               // clients of the federation
+  double participation = 1.0;           // expected share of the population in a round, (0, 1]
+  double noise_variance = 0.0;          // of each value: the server's noise over the same weight
+
+  // The share of the population in this round, expected where the number is private.
+  double share() const {
+    return clients > 0 ? static_cast<double>(clients) / static_cast<double>(population)
+                       : participation;
+  }
 };
 
 // A tensor of the model, as far as strategies care.
@@ -93,8 +108,22 @@ class Strategy {
   Weighting weights_;
 };
 
-// Federated averaging (McMahan et al. 2017): global += server_learning_rate * mean.
+// One file each; the specs give paper and algorithm.
 std::unique_ptr<Strategy> fedavg(const FedAvgSpec& spec);
+std::unique_ptr<Strategy> fedavgm(const FedAvgMSpec& spec);
+std::unique_ptr<Strategy> fedprox(const FedProxSpec& spec);
+std::unique_ptr<Strategy> scaffold(const ScaffoldSpec& spec);
+std::unique_ptr<Strategy> fednova(const FedNovaSpec& spec);
+std::unique_ptr<Strategy> fedadagrad(const FedAdagradSpec& spec);
+std::unique_ptr<Strategy> fedadam(const FedAdamSpec& spec);
+std::unique_ptr<Strategy> fedyogi(const FedYogiSpec& spec);
+std::unique_ptr<Strategy> feddyn(const FedDynSpec& spec);
+std::unique_ptr<Strategy> qfedavg(const QFedAvgSpec& spec);
+std::unique_ptr<Strategy> fedbn(const FedBnSpec& spec);
+std::unique_ptr<Strategy> fedper(const FedPerSpec& spec);
+std::unique_ptr<Strategy> ditto(const DittoSpec& spec);
+std::unique_ptr<Strategy> fedsgd(const FedSgdSpec& spec);
+std::unique_ptr<Strategy> fedbuff(const FedBuffSpec& spec);
 
 std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec);
 
