@@ -9,5 +9,6 @@ int check_command(int argc, char** argv);
 int privacy_command(int argc, char** argv);
 int report_command(int argc, char** argv);
 int data_command(int argc, char** argv);
+int data_partition(int argc, char** argv);  // of data_command
 
 }  // namespace starling::cli

@@ -206,7 +206,10 @@ void print_help(std::ostream& out) {
   out << "Data sets: what there is, what it looks like, where to get it.\n\n"
          "  starling data list           names, sizes and where the files are\n"
          "  starling data show NAME      class counts and samples; --png FILE for a contact sheet\n"
-         "  starling data fetch NAME     download, with checksums\n\n"
+         "  starling data fetch NAME     download, with checksums\n"
+         "  starling data partition EXPERIMENT|NAME\n"
+         "                               labels of each client; --svg FILE and --html FILE draw "
+         "them\n\n"
          "Each takes --data DIR and --help.\n";
 }
 
@@ -217,13 +220,14 @@ int data_command(int argc, char** argv) {
   if (word == "list") return list(argc - 1, argv + 1);
   if (word == "show") return show(argc - 1, argv + 1);
   if (word == "fetch") return fetch(argc - 1, argv + 1);
+  if (word == "partition") return data_partition(argc - 1, argv + 1);
   if (word == "--help" || word == "-h" || word == "help") {
     print_help(std::cout);
     return 0;
   }
-  if (word.empty()) throw InputError("starling data", "say list, show or fetch");
-  throw InputError("starling data", word + " is not list, show or fetch" +
-                                        did_you_mean(word, {"list", "show", "fetch"}));
+  if (word.empty()) throw InputError("starling data", "say list, show, fetch or partition");
+  throw InputError("starling data", word + " is not list, show, fetch or partition" +
+                                        did_you_mean(word, {"list", "show", "fetch", "partition"}));
 }
 
 }  // namespace starling::cli

@@ -118,6 +118,9 @@ Partition make(const IidPartition& spec, const Dataset& data, RandomStream& stre
 Partition make(const DirichletPartition& spec, const Dataset& data, RandomStream& stream) {
   return partition_dirichlet(data.labels, spec.clients, spec.alpha, spec.min_size, stream);
 }
+Partition make(const InnerDirichletPartition& spec, const Dataset& data, RandomStream& stream) {
+  return partition_inner_dirichlet(data.labels, spec.clients, spec.alpha, stream);
+}
 Partition make(const ShardsPartition& spec, const Dataset& data, RandomStream& stream) {
   return partition_shards(data.labels, spec.clients, spec.shards_per_client, stream);
 }

@@ -25,6 +25,12 @@ inline int64_t even_cut(int64_t count, int64_t parts, int64_t k) {
   return static_cast<int64_t>(static_cast<__int128>(count) * k / parts);
 }
 
+// Symmetric Dirichlet(alpha) over `count` shares: Gamma variates over their sum.
+std::vector<double> dirichlet(int64_t count, double alpha, RandomStream& stream);
+
+// Errors: InputError unless alpha is positive and finite.
+void check_alpha(double alpha);
+
 // Orders every client's indices.
 Partition finished(Partition partition);
 

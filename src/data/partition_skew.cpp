@@ -29,17 +29,6 @@ double log_gamma_variate(double shape, RandomStream& stream) {
   }
 }
 
-// Symmetric Dirichlet(alpha): Gamma variates over their sum.
-std::vector<double> dirichlet(int64_t count, double alpha, RandomStream& stream) {
-  std::vector<double> shares(count);
-  for (double& share : shares) share = log_gamma_variate(alpha, stream);
-  const double largest = *std::max_element(shares.begin(), shares.end());
-  double sum = 0.0;
-  for (double& share : shares) sum += share = std::exp(share - largest);
-  for (double& share : shares) share /= sum;
-  return shares;
-}
-
 Partition draw_dirichlet(const std::vector<std::vector<int64_t>>& classes, int64_t clients,
                          double alpha, RandomStream& stream) {
   Partition result;
@@ -125,14 +114,31 @@ std::vector<std::vector<int64_t>> deal_labels(int64_t labels, int64_t clients, i
 
 }  // namespace
 
+namespace partition {
+
+std::vector<double> dirichlet(int64_t count, double alpha, RandomStream& stream) {
+  std::vector<double> shares(count);
+  for (double& share : shares) share = log_gamma_variate(alpha, stream);
+  const double largest = *std::max_element(shares.begin(), shares.end());
+  double sum = 0.0;
+  for (double& share : shares) sum += share = std::exp(share - largest);
+  for (double& share : shares) share /= sum;
+  return shares;
+}
+
+void check_alpha(double alpha) {
+  if (alpha > 0.0 && std::isfinite(alpha)) return;
+  throw InputError("partition/alpha",
+                   std::to_string(alpha) + " is not positive and finite; 0.1 to 10 is usual");
+}
+
+}  // namespace partition
+
 Partition partition_dirichlet(std::span<const int64_t> labels, int64_t clients, double alpha,
                               int64_t min_size, RandomStream& stream) {
   const auto examples = static_cast<int64_t>(labels.size());
   check_clients(clients, examples);
-  if (!(alpha > 0.0) || !std::isfinite(alpha)) {
-    throw InputError("partition/alpha",
-                     std::to_string(alpha) + " is not positive and finite; 0.1 to 10 is usual");
-  }
+  check_alpha(alpha);
   if (min_size < 1 || min_size > examples / clients) {
     throw InputError("partition/min_size", std::to_string(min_size) + " is outside 1.." +
                                                std::to_string(examples / clients) +

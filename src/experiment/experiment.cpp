@@ -68,6 +68,7 @@ Experiment parse_experiment(const Json& json, const std::string& source) {
   result.seed = file.integer("seed", 0, kLargest, result.seed);
   result.dataset = parse_dataset(file.object_or_empty("dataset"));
   result.partition = parse_partition(file.object_or_empty("partition"));
+  result.feature_shift = parse_feature_shift(file.object_or_empty("feature_shift"));
   result.model = parse_model(file.object("model"));
   result.rounds = file.integer("rounds", 1, kMany, result.rounds);
   result.participation = parse_participation(file.object_or_empty("participation"));

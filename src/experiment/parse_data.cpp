@@ -13,10 +13,14 @@ std::vector<double> one_or_several(JsonObject& object, const std::string& key, I
 
 int64_t clients(JsonObject& object) { return object.integer("clients", 1, kMostClients, 10); }
 
-enum class Kind { iid, dirichlet, shards, labels, quantity, natural };
-const Words<Kind> kKinds = {{"iid", Kind::iid},           {"dirichlet", Kind::dirichlet},
-                            {"shards", Kind::shards},     {"labels", Kind::labels},
-                            {"quantity", Kind::quantity}, {"natural", Kind::natural}};
+enum class Kind { iid, dirichlet, inner_dirichlet, shards, labels, quantity, natural };
+const Words<Kind> kKinds = {{"iid", Kind::iid},
+                            {"dirichlet", Kind::dirichlet},
+                            {"inner_dirichlet", Kind::inner_dirichlet},
+                            {"shards", Kind::shards},
+                            {"labels", Kind::labels},
+                            {"quantity", Kind::quantity},
+                            {"natural", Kind::natural}};
 
 PartitionSpec read_kind(JsonObject& object) {
   switch (object.choice("kind", kKinds, Kind::iid)) {
@@ -26,6 +30,9 @@ PartitionSpec read_kind(JsonObject& object) {
       return DirichletPartition{.clients = clients(object),
                                 .alpha = object.number("alpha", kPositive),
                                 .min_size = object.integer("min_size", 1, kMany, 10)};
+    case Kind::inner_dirichlet:
+      return InnerDirichletPartition{.clients = clients(object),
+                                     .alpha = object.number("alpha", kPositive)};
     case Kind::shards:
       return ShardsPartition{.clients = clients(object),
                              .shards_per_client = object.integer("shards_per_client", 1, kMany, 2)};
@@ -42,7 +49,30 @@ PartitionSpec read_kind(JsonObject& object) {
   return IidPartition{};
 }
 
+enum class Shift { none, rotation, noise };
+const Words<Shift> kShifts = {
+    {"none", Shift::none}, {"rotation", Shift::rotation}, {"noise", Shift::noise}};
+constexpr Interval kTurn{-360.0, 360.0, false, false};
+
+FeatureShift read_shift(JsonObject& object) {
+  switch (object.choice("kind", kShifts, Shift::none)) {
+    case Shift::none:
+      return NoShift{};
+    case Shift::rotation:
+      return RotationShift{.degrees = object.number("degrees", kTurn, 45.0)};
+    case Shift::noise:
+      return NoiseShift{.sigma = object.number("sigma", kPositive, 0.1)};
+  }
+  return NoShift{};
+}
+
 }  // namespace
+
+FeatureShift parse_feature_shift(JsonObject object) {
+  FeatureShift shift = read_shift(object);
+  object.finish();
+  return shift;
+}
 
 DatasetSpec parse_dataset(JsonObject object) {
   DatasetSpec dataset;

@@ -13,6 +13,7 @@ inline constexpr int64_t kMany = 1'000'000'000;
 
 DatasetSpec parse_dataset(JsonObject object);
 PartitionSpec parse_partition(JsonObject object);
+FeatureShift parse_feature_shift(JsonObject object);
 ModelSpec parse_model(JsonObject object);
 ParticipationSpec parse_participation(JsonObject object);
 // With examples protected, sampling is poisson unless the file says otherwise.

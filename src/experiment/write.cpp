@@ -28,6 +28,9 @@ struct Writer {
                    {"alpha", p.alpha},
                    {"min_size", p.min_size}});
   }
+  Json operator()(const InnerDirichletPartition& p) const {
+    return object({{"kind", "inner_dirichlet"}, {"clients", p.clients}, {"alpha", p.alpha}});
+  }
   Json operator()(const ShardsPartition& p) const {
     return object(
         {{"kind", "shards"}, {"clients", p.clients}, {"shards_per_client", p.shards_per_client}});
@@ -42,6 +45,14 @@ struct Writer {
   }
   Json operator()(const NaturalPartition& p) const {
     return object({{"kind", "natural"}, {"by", p.by}});
+  }
+
+  Json operator()(const NoShift&) const { return object({{"kind", "none"}}); }
+  Json operator()(const RotationShift& s) const {
+    return object({{"kind", "rotation"}, {"degrees", s.degrees}});
+  }
+  Json operator()(const NoiseShift& s) const {
+    return object({{"kind", "noise"}, {"sigma", s.sigma}});
   }
 
   Json operator()(const FractionParticipation& p) const {
@@ -211,6 +222,7 @@ Json to_json(const Experiment& e) {
                        {"seed", e.seed},
                        {"dataset", write(e.dataset)},
                        {"partition", std::visit(Writer{}, e.partition)},
+                       {"feature_shift", std::visit(Writer{}, e.feature_shift)},
                        {"model", write(e.model)},
                        {"rounds", e.rounds},
                        {"participation", write(e.participation)},

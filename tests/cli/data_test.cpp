@@ -56,7 +56,7 @@ std::string tiny_json(const std::string& url, const std::string& body) {
 
 TEST(DataCommand, HelpNamesEverySubcommandAndItsFlags) {
   EXPECT_THAT(answer({"--help"}), AllOf(HasSubstr("data list"), HasSubstr("data show NAME"),
-                                        HasSubstr("data fetch NAME")));
+                                        HasSubstr("data fetch NAME"), HasSubstr("data partition")));
   EXPECT_THAT(answer({"show", "--help"}),
               AllOf(HasSubstr("--png"), HasSubstr("--split"), HasSubstr("--data")));
   EXPECT_THAT(answer({"list", "--help"}), HasSubstr("--data"));
@@ -103,7 +103,7 @@ TEST(DataCommand, FetchReportsEachFile) {
 }
 
 TEST(DataCommand, RefusesWhatItDoesNotKnow) {
-  EXPECT_THAT(refusal({}), HasSubstr("list, show or fetch"));
+  EXPECT_THAT(refusal({}), HasSubstr("list, show, fetch or partition"));
   EXPECT_THAT(refusal({"lst"}), HasSubstr("did you mean \"list\""));
   EXPECT_THAT(refusal({"show"}), HasSubstr("needs a name"));
   EXPECT_THAT(refusal({"show", "mnits"}), HasSubstr("did you mean \"mnist\""));

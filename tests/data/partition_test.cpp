@@ -66,8 +66,8 @@ std::string input_error(Call call) {
 TEST(Partition, EveryKindCoversEachExampleExactlyOnceAndRepeats) {
   const Dataset data = dataset(1003, 10);
   for (const PartitionSpec& spec : std::vector<PartitionSpec>{
-           IidPartition{7}, DirichletPartition{7, 0.3, 10}, ShardsPartition{7, 3},
-           LabelsPartition{7, 2}, QuantityPartition{7, QuantityLaw::linear},
+           IidPartition{7}, DirichletPartition{7, 0.3, 10}, InnerDirichletPartition{7, 0.3},
+           ShardsPartition{7, 3}, LabelsPartition{7, 2}, QuantityPartition{7, QuantityLaw::linear},
            QuantityPartition{7, QuantityLaw::square},
            QuantityPartition{7, QuantityLaw::exponential},
            QuantityPartition{7, QuantityLaw::lognormal}, NaturalPartition{}}) {
@@ -82,8 +82,9 @@ TEST(Partition, EveryKindCoversEachExampleExactlyOnceAndRepeats) {
 TEST(Partition, AnotherSeedGivesAnotherPartition) {
   const Dataset data = dataset(1000, 10);
   for (const PartitionSpec& spec : std::vector<PartitionSpec>{
-           IidPartition{7}, DirichletPartition{7, 0.3, 10}, ShardsPartition{7, 3},
-           LabelsPartition{7, 2}, QuantityPartition{7, QuantityLaw::linear}}) {
+           IidPartition{7}, DirichletPartition{7, 0.3, 10}, InnerDirichletPartition{7, 0.3},
+           ShardsPartition{7, 3}, LabelsPartition{7, 2},
+           QuantityPartition{7, QuantityLaw::linear}}) {
     auto first = stream(1), second = stream(2);
     EXPECT_NE(make_partition(spec, data, first).clients,
               make_partition(spec, data, second).clients);
@@ -155,6 +156,52 @@ TEST(Partition, DirichletThatCannotReachTheSizeGivesUpWithARemedy) {
   const auto error = input_error([&] { partition_dirichlet(labels, 50, 0.01, 20, random); });
   EXPECT_THAT(error, HasSubstr("partition/min_size: no draw of 1000"));
   EXPECT_THAT(error, HasSubstr("raise alpha"));
+}
+
+TEST(Partition, InnerDirichletSizesDifferByAtMostOne) {
+  auto random = stream();
+  const Partition partition = partition_inner_dirichlet(cyclic(1003, 10), 7, 0.1, random);
+  expect_covers(partition, 1003);
+  const auto sizes = partition.sizes();
+  const auto [low, high] = std::minmax_element(sizes.begin(), sizes.end());
+  EXPECT_EQ(*high - *low, 1);
+}
+
+// Var of one Dirichlet(alpha) share over C classes is (1/C)(1 - 1/C) / (C alpha + 1), and a draw of
+// n labels adds E[p (1 - p)] / n. Far more examples than clients take, so that no class runs out.
+TEST(Partition, InnerDirichletSharesHaveTheMeanAndVarianceOfTheory) {
+  constexpr int64_t kClasses = 4, kClients = 2000, kEach = 100;
+  for (double alpha : {0.3, 1.0, 20.0}) {
+    SCOPED_TRACE(alpha);
+    auto random = stream();
+    const auto labels = cyclic(kClients * kEach, kClasses);
+    const Partition partition = partition_inner_dirichlet(labels, kClients, alpha, random);
+    double variance = 0.0;
+    for (const auto& client : partition.clients) {
+      std::vector<double> shares(kClasses, 0.0);
+      for (int64_t index : client) shares[labels[index]] += 1.0 / kEach;
+      for (double share : shares)
+        variance += (share - 0.25) * (share - 0.25) / (kClasses * kClients);
+    }
+    const double theory = 0.25 * 0.75 / (kClasses * alpha + 1.0);
+    EXPECT_GT(variance, 0.85 * (theory + (0.1875 - theory) / kEach));
+    EXPECT_LT(variance, 1.15 * (theory + (0.1875 - theory) / kEach));
+  }
+}
+
+TEST(Partition, InnerDirichletWithATinyAlphaGivesEachClientFewClasses) {
+  const auto labels = cyclic(5000, 10);
+  auto random = stream();
+  const Partition partition = partition_inner_dirichlet(labels, 10, 1e-7, random);
+  expect_covers(partition, 5000);
+  // Shares vanish to nothing, and classes run out: whoever is left takes what is left.
+  size_t pairs = 0;
+  for (const auto& client : partition.clients) pairs += labels_of(client, labels).size();
+  EXPECT_LT(pairs, 70u);
+  for (double alpha : {0.0, -1.0, std::nan("")}) {
+    EXPECT_THAT(input_error([&] { partition_inner_dirichlet(labels, 10, alpha, random); }),
+                HasSubstr("partition/alpha: "));
+  }
 }
 
 TEST(Partition, TwoShardsGiveEachClientAtMostFourLabelsAsMcMahanHas) {

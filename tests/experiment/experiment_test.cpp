@@ -28,6 +28,7 @@ TEST(Experiment, DefaultsAreTheDocumentedOnes) {
     "name": "t", "description": "", "seed": 1,
     "dataset": {"name": "digits", "train_limit": null, "test_limit": null, "mean": null, "std": null},
     "partition": {"kind": "iid", "clients": 10},
+    "feature_shift": {"kind": "none"},
     "model": {"file": "../models/linear.json", "initial": null, "freeze": [], "replace_batch_norm": false},
     "rounds": 10,
     "participation": {"kind": "fraction", "fraction": 1.0, "max_participations": null,
@@ -86,6 +87,9 @@ TEST(Experiment, SamplingDefaultFollowsTheUnit) {
 TEST(Experiment, ParseOfWrittenIsTheSame) {
   const std::pair<const char*, const char*> members[] = {
       {"/partition", R"({"kind": "dirichlet", "clients": 3, "alpha": 0.1})"},
+      {"/partition", R"({"kind": "inner_dirichlet", "clients": 3, "alpha": 0.1})"},
+      {"/feature_shift", R"({"kind": "rotation", "degrees": -90.0})"},
+      {"/feature_shift", R"({"kind": "noise", "sigma": 0.5})"},
       {"/partition", R"({"kind": "shards"})"},
       {"/partition", R"({"kind": "labels", "labels_per_client": 2})"},
       {"/partition", R"({"kind": "quantity", "law": "lognormal"})"},
@@ -135,6 +139,7 @@ TEST(Experiment, RefusesUnknownKeysEverywhere) {
   const char* places[] = {"",
                           "/dataset",
                           "/partition",
+                          "/feature_shift",
                           "/model",
                           "/participation",
                           "/local",

@@ -35,6 +35,13 @@ inline constexpr int kDirichletAttempts = 1000;
 Partition partition_dirichlet(std::span<const int64_t> labels, int64_t clients, double alpha,
                               int64_t min_size, RandomStream& stream);
 
+// Label skew within clients of equal size: each client draws its own shares of the classes from a
+// symmetric Dirichlet(alpha) over classes, then its examples one by one by these shares, from
+// classes that are not used up (Acar et al. 2021, arXiv 2111.04263, appendix). Clients take their
+// examples in random turns; the sizes differ by at most one.
+Partition partition_inner_dirichlet(std::span<const int64_t> labels, int64_t clients, double alpha,
+                                    RandomStream& stream);
+
 // McMahan et al. 2017 (arXiv 1602.05629): sort by label, cut into clients * shards_per_client equal
 // shards, deal them at random. With 2 shards most clients see only two classes.
 Partition partition_shards(std::span<const int64_t> labels, int64_t clients,
@@ -68,6 +75,11 @@ struct DirichletPartition {
   int64_t min_size = 10;  // examples that every client has at least
   bool operator==(const DirichletPartition&) const = default;
 };
+struct InnerDirichletPartition {
+  int64_t clients = 10;
+  double alpha = 0.5;  // > 0; small is skewed
+  bool operator==(const InnerDirichletPartition&) const = default;
+};
 struct ShardsPartition {
   int64_t clients = 10;
   int64_t shards_per_client = 2;
@@ -87,8 +99,9 @@ struct NaturalPartition {
   std::string by = "writer";  // the one kind of owner that data sets record
   bool operator==(const NaturalPartition&) const = default;
 };
-using PartitionSpec = std::variant<IidPartition, DirichletPartition, ShardsPartition,
-                                   LabelsPartition, QuantityPartition, NaturalPartition>;
+using PartitionSpec =
+    std::variant<IidPartition, DirichletPartition, InnerDirichletPartition, ShardsPartition,
+                 LabelsPartition, QuantityPartition, NaturalPartition>;
 
 Partition make_partition(const PartitionSpec& spec, const Dataset& dataset, RandomStream& stream);
 

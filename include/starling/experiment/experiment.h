@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "starling/core/json.h"
+#include "starling/data/feature_shift.h"
 #include "starling/data/partition.h"
 #include "starling/federated/attack.h"
 #include "starling/federated/compression.h"
@@ -172,6 +173,7 @@ struct Experiment {
   int64_t seed = 1;
   DatasetSpec dataset;
   PartitionSpec partition;
+  FeatureShift feature_shift;
   ModelSpec model;
   int64_t rounds = 10;
   ParticipationSpec participation;
