@@ -3,6 +3,9 @@
 namespace starling {
 namespace {
 
+// Steps are uploaded in units of 1024, so that they stay as small as the rest.
+constexpr double kStepUnit = 1024.0;
+
 // Uploads the update over its effective steps, then the effective steps.
 class FedNova final : public Strategy {
  public:
@@ -16,11 +19,11 @@ class FedNova final : public Strategy {
     const double steps = effective_steps(result.steps, result.momentum);
     for (size_t i = 0; i < result.update.size(); ++i)
       upload[i] = steps > 0.0 ? result.update[i] / steps : 0.0;
-    upload[result.update.size()] = steps;
+    upload[result.update.size()] = steps / kStepUnit;
   }
 
   void apply(std::span<double> global, const MeanUpload& mean) override {
-    const double factor = learning_rate_ * mean.values[global.size()];
+    const double factor = learning_rate_ * kStepUnit * mean.values[global.size()];
     for (size_t i = 0; i < global.size(); ++i) global[i] += factor * mean.values[i];
   }
 

@@ -7,6 +7,8 @@ namespace starling {
 namespace {
 
 constexpr double kSmallestLoss = 1e-10;
+// h / L is uploaded in units of 1024, so that it stays as small as the rest.
+constexpr double kUnit = 1024.0;
 
 // Uploads F^q d, then h / L.
 class QFedAvg final : public Strategy {
@@ -29,11 +31,11 @@ class QFedAvg final : public Strategy {
       upload[i] = weight * result.update[i];
     }
     upload[result.update.size()] =
-        q_ * std::pow(loss, q_ - 1.0) * square / result.learning_rate + weight;
+        (q_ * std::pow(loss, q_ - 1.0) * square / result.learning_rate + weight) / kUnit;
   }
 
   void apply(std::span<double> global, const MeanUpload& mean) override {
-    const double total = mean.values[global.size()];
+    const double total = kUnit * mean.values[global.size()];
     if (!(total > 0.0)) return;
     for (size_t i = 0; i < global.size(); ++i) global[i] += mean.values[i] / total;
   }

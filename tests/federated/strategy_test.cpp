@@ -214,6 +214,17 @@ TEST(FedNova, WithEqualStepsIsFedAvg) {
   EXPECT_NE(outcome(FedNovaSpec{}), outcome(FedAvgSpec{}));
 }
 
+// Sums without privacy have a public range of 1024 a coordinate: no number of steps passes it.
+TEST(FedNova, UploadsStepsAsSmallNumbers) {
+  const auto strategy = make_strategy(FedNovaSpec{});
+  ClientMemory memory;
+  const Vector update = {1};
+  Vector upload(2);
+  strategy->upload({.update = update, .steps = 1 << 19, .examples = 1, .learning_rate = 0.1},
+                   memory, upload);
+  EXPECT_EQ(upload, (Vector{std::ldexp(1, -19), 512}));
+}
+
 // Reddi et al. 2021, algorithm 2, coordinate by coordinate.
 Vector adaptive_by_hand(double beta_1, double rate, double tau, double variance,
                         const std::function<double(double v, double square)>& second) {
