@@ -252,11 +252,21 @@ TEST(FedAdam, MatchesReddi2021) {
       adaptive_by_hand(0.6, 0.2, 0.05, 0, [](double v, double s) { return 0.8 * v + 0.2 * s; }));
 }
 
+// A large tau begins above the squares, a small one below: both signs.
 TEST(FedYogi, MatchesReddi2021) {
-  expect_same(
-      outcome(FedYogiSpec{.server_learning_rate = 0.2, .beta_1 = 0.6, .beta_2 = 0.8, .tau = 0.5}),
-      adaptive_by_hand(0.6, 0.2, 0.5, 0,
-                       [](double v, double s) { return v - 0.2 * s * sign(v - s); }));
+  for (const double tau : {0.5, 0.02})
+    expect_same(
+        outcome(FedYogiSpec{.server_learning_rate = 0.2, .beta_1 = 0.6, .beta_2 = 0.8, .tau = tau}),
+        adaptive_by_hand(0.6, 0.2, tau, 0,
+                         [](double v, double s) { return v - 0.2 * s * sign(v - s); }));
+}
+
+TEST(FedAdagrad, ANegativeSecondMomentCountsAsNone) {
+  Driver driver = drive(FedAdagradSpec{.server_learning_rate = 0.01, .tau = 0.05});
+  driver.noise_variance = 1.0;
+  expect_same(driver.run(),
+              adaptive_by_hand(0.0, 0.01, 0.05, 1.0, [](double v, double s) { return v + s; }));
+  EXPECT_LT(driver.strategy->slots().at(1).second->at(0), 0);
 }
 
 TEST(FedAdam, WithoutMemoryNormalisesEachCoordinate) {
