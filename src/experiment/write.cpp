@@ -112,10 +112,6 @@ struct Writer {
         {{"unit", "both"}, {"example", members(p.example)}, {"client", members(p.client)}});
   }
 
-  Json operator()(const FedAvgSpec& s) const {
-    return object({{"kind", "fedavg"}, {"weights", word(kWeightings, s.weights)}});
-  }
-
  private:
   static Json with_unit(const char* unit, const Json& members) {
     Json json = object({{"unit", unit}});
