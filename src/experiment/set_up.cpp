@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "experiment/parts.h"
 #include "starling/core/error.h"
 #include "starling/core/hash.h"
 #include "starling/data/catalogue.h"
@@ -33,6 +34,16 @@ Partition deal_out(const Experiment& experiment, const Dataset& train, const std
                        {Purpose::partition});
   try {
     return make_partition(experiment.partition, train, dealing);
+  } catch (const InputError& problem) {
+    throw InputError(source + ": /" + problem.what());
+  }
+}
+
+void shift(const Experiment& experiment, const Partition& partition, Dataset& train,
+           const std::string& source) {
+  try {
+    shift_features(experiment.feature_shift, partition,
+                   RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)), train);
   } catch (const InputError& problem) {
     throw InputError(source + ": /" + problem.what());
   }
@@ -102,12 +113,14 @@ int64_t trainable_count(const torch::nn::Module& model) {
 }  // namespace
 
 Federation set_up(const Experiment& experiment, const RunOptions& options) {
-  const DataSplit data = load_data(experiment, options);
+  experiment::refuse_not_carried_out(experiment, options.source);
+  DataSplit data = load_data(experiment, options);
   Federation federation;
   federation.data_hash = hash_of(data);
   federation.train_examples = data.train.size();
 
   const Partition partition = deal_out(experiment, data.train, options.source);
+  shift(experiment, partition, data.train, options.source);
   const Examples all = examples_of(data.train, experiment.compute.dtype);
   std::vector<int64_t> sizes;
   for (const auto& indices : partition.clients) {

@@ -119,6 +119,48 @@ TEST(FederationRules, TheCheckerReadsTheTable) {
   }
 }
 
+// At client level with the adversaries that the client rules admit.
+TEST(FederationRules, TheCheckerReadsTheTableAtClientLevel) {
+  int64_t refused = 0;
+  for (const char* unit : {"client", "both"}) {
+    for (const auto& strategy : strategy_words()) {
+      Json json = test::smallest_client_level();
+      if (unit == std::string("both"))
+        json["privacy"] = parse_json(
+            R"({"unit": "both", "example": {"epsilon": 8}, "client": {"epsilon": 8}})", "p");
+      json["strategy"] = Json::object({{"kind", strategy}});
+      if (strategy != "qfedavg" && strategy != "fedbuff") json["strategy"]["weights"] = "uniform";
+      if (strategy == "fedper") json["strategy"]["personal"] = {"1"};
+      if (strategy == "fedsgd") json["local"]["steps"] = 1;
+      json["participation"] = parse_json(R"({"kind": "poisson", "rate": 0.5})", "p");
+      const auto verdict = compatible(
+          strategy, unit == std::string("both") ? ProtectedUnit::both : ProtectedUnit::client,
+          CohortSampling::poisson, Adversary::every_global_model);
+      EXPECT_EQ(error(json).empty(), !verdict.refused()) << strategy << ": " << error(json);
+      if (verdict.refused()) {
+        EXPECT_NE(error(json).find(verdict.reason), std::string::npos) << error(json);
+        ++refused;
+      }
+    }
+  }
+  EXPECT_EQ(refused, 6);
+}
+
+TEST(FederationRules, PoissonCohortsOfProtectedClientsAreNotCutOff) {
+  Json json = test::smallest_client_level();
+  json["participation"] = parse_json(R"({"kind": "poisson", "rate": 0.5})", "p");
+  json["world"] = parse_json(R"({"availability": 0.5, "dropout": 0.1})", "w");
+  EXPECT_EQ(error(json), "");
+  for (const char* key : {"deadline", "minimum_clients"}) {
+    Json cut = json;
+    cut["world"][key] = 2;
+    EXPECT_TRUE(error(cut).starts_with("x.json: /world: ")) << error(cut);
+  }
+  json["aggregation"]["kind"] = "median";
+  EXPECT_TRUE(error(json).starts_with("x.json: /aggregation/kind: \"median\" does not go with"))
+      << error(json);
+}
+
 TEST(FederationRules, TrustedExamplesOfTheServerDoNotGoWithPrivacy) {
   Json json = smallest_private();
   json["aggregation"]["kind"] = "fltrust";
