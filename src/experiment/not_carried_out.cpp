@@ -29,7 +29,8 @@ void refuse_not_carried_out(const Experiment& experiment, const std::string& sou
   if (!std::holds_alternative<NoAttack>(experiment.attack))
     refuse(source, "/attack/kind", to_string(experiment.attack), "use \"none\"");
   if (experiment.world != WorldSpec{})
-    refuse(source, "", "world", "leave its fields at their defaults");
+    throw InputError(source + ": /world",
+                     "is not carried out by runs yet; leave its fields at their defaults");
   if (!std::holds_alternative<NoCompression>(experiment.communication))
     refuse(source, "/communication/kind", to_string(experiment.communication), "use \"none\"");
 }
