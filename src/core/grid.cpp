@@ -116,14 +116,15 @@ template <typename Value>
 void round_values(const Grid& grid, std::span<const Value> values, std::span<int64_t> out) {
   check_sizes("round_to_grid", out.size(), values.size());
   const double limit = static_cast<double>(grid.radius);
+  const double factor = grid.steps(1.0);  // a power of two, so that the product is exact
   for (size_t i = 0; i < values.size(); ++i) {
-    if (!(std::abs(grid.steps(static_cast<double>(values[i]))) < limit + 1)) {
+    if (!(std::abs(static_cast<double>(values[i]) * factor) < limit + 1)) {
       throw Error("round_to_grid: value " + std::to_string(i) + " is " +
                   text(static_cast<double>(values[i])) + ", outside the public range of +-" +
                   text(limit * grid.spacing()) + "; declare a larger range");
     }
   }
-  scale_and_truncate(values.data(), grid.steps(1.0), out.data(), std::ssize(values));
+  scale_and_truncate(values.data(), factor, out.data(), std::ssize(values));
 }
 
 template <typename Value>
