@@ -1,8 +1,10 @@
+#include <filesystem>
 #include <iostream>
 
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "starling/core/interrupt.h"
 #include "starling/core/log.h"
 #include "starling/experiment/experiment.h"
 #include "starling/experiment/run.h"
@@ -14,13 +16,16 @@ cxxopts::Options options() {
   cxxopts::Options options("starling run",
                            "Carries out the experiment that a JSON file describes.\n"
                            "  starling run experiments/quickstart.json\n"
-                           "  starling run experiments/quickstart.json --set /privacy/epsilon=2\n");
+                           "  starling run experiments/quickstart.json --set /privacy/epsilon=2\n"
+                           "  starling run --resume runs/quickstart-20260101-120000\n");
   options.custom_help("[flags]").positional_help("EXPERIMENT.json").set_width(kHelpColumns);
   options.add_options()                                          //
       ("file", "the experiment", cxxopts::value<std::string>())  //
       ("set", "replaces one value of the file; may be repeated",
        cxxopts::value<std::vector<std::string>>(), "/POINTER=VALUE")  //
       ("out", "the run folder; default <output.folder>/<name>-<time>",
+       cxxopts::value<std::string>(), "DIR")  //
+      ("resume", "go on with the interrupted run in DIR, whose experiment is the default",
        cxxopts::value<std::string>(), "DIR")  //
       ("data", "where data sets lie; looked into before STARLING_DATA and datasets/",
        cxxopts::value<std::string>(), "DIR")  //
@@ -35,6 +40,17 @@ cxxopts::Options options() {
   return options;
 }
 
+std::string file_of(const cxxopts::ParseResult& given, const std::string& resumed) {
+  if (!resumed.empty() && given.count("out") != 0)
+    throw InputError("--out", "does not go with --resume, which writes the folder it names");
+  if (given.count("file") != 0) return given["file"].as<std::string>();
+  if (resumed.empty()) throw InputError("starling run needs an experiment file");
+  const auto file = std::filesystem::path(resumed) / "experiment.json";
+  if (!std::filesystem::is_regular_file(file))
+    throw InputError("--resume " + resumed, "is not a run folder: it holds no experiment.json");
+  return file.string();
+}
+
 }  // namespace
 
 int run_command(int argc, char** argv) {
@@ -44,14 +60,15 @@ int run_command(int argc, char** argv) {
     std::cout << known.help();
     return 0;
   }
-  if (given.count("file") == 0) throw InputError("starling run needs an experiment file");
-  const auto file = given["file"].as<std::string>();
+  const auto folder = text_of(given, "resume");
+  const auto file = file_of(given, folder);
   const Experiment experiment = load_experiment(file, overrides_of(given));
 
   Progress progress(std::cout, given.count("quiet") != 0);
   RunOptions run_options;
   run_options.source = file;
-  run_options.out = text_of(given, "out");
+  run_options.resume = !folder.empty();
+  run_options.out = run_options.resume ? folder : text_of(given, "out");
   run_options.data_folder = text_of(given, "data");
   run_options.key_file = text_of(given, "key-file");
   if (given.count("threads") != 0) run_options.workers = given["threads"].as<int64_t>();
@@ -61,8 +78,10 @@ int run_command(int argc, char** argv) {
     progress.start(record, folder);
   };
   run_options.on_round = [&](const RoundProgress& round) { progress.round(round); };
-  progress.finish(run(experiment, run_options));
-  return 0;
+  const InterruptGuard guard;
+  const RunResult result = run(experiment, run_options);
+  progress.finish(result);
+  return result.stopped_by ? exit_code_of(*result.stopped_by) : 0;
 }
 
 }  // namespace starling::cli

@@ -18,6 +18,7 @@ constexpr std::string_view kMagic = "starling checkpoint ";
 constexpr std::string_view kPrefix = "round-";
 constexpr std::string_view kSuffix = ".checkpoint";
 constexpr size_t kDigest = 32;
+constexpr unsigned kOwnerOnly = 0600;
 constexpr size_t kLongestHeader = size_t{16} << 20;
 constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
 
@@ -143,7 +144,7 @@ std::map<int64_t, std::string> CheckpointFolder::files() const {
 }
 
 void CheckpointFolder::write(const Checkpoint& checkpoint) const {
-  write_file_atomically(path_of(checkpoint.round), format_checkpoint(checkpoint));
+  write_file_atomically(path_of(checkpoint.round), format_checkpoint(checkpoint), kOwnerOnly);
   const auto kept = files();
   auto oldest = kept.begin();
   for (auto count = static_cast<int64_t>(kept.size()); count > keep_; --count, ++oldest)

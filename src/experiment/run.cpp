@@ -9,10 +9,13 @@
 #include "experiment/fingerprint.h"
 #include "experiment/run_folder.h"
 #include "experiment/run_key.h"
+#include "experiment/run_state.h"
 #include "experiment/schedule.h"
 #include "experiment/spending.h"
 #include "experiment/statement.h"
+#include "starling/core/checkpoint.h"
 #include "starling/core/error.h"
+#include "starling/core/interrupt.h"
 #include "starling/core/log.h"
 #include "starling/federated/simulation.h"
 #include "starling/train/dp_optimizer.h"
@@ -105,6 +108,8 @@ class Run {
 
  private:
   void begin_record();
+  void resume();
+  void save();
   std::vector<int64_t> cohort(int64_t round) const;
   ClientTask task_of(int64_t client, int64_t round,
                      const std::map<int64_t, LedgerEntry>& paid) const;
@@ -115,7 +120,7 @@ class Run {
   ClientRecord record_of(const ClientPlan& plan);
   void list_clients();
   void list_privacy();
-  std::string status_after(int64_t rounds) const;
+  std::string status() const;
 
   const Experiment& experiment_;
   const RunOptions& options_;
@@ -123,13 +128,18 @@ class Run {
   Federation federation_;
   int64_t workers_;
   Json resolved_;
+  RunFolder folder_;
+  CheckpointFolder checkpoints_;
+  std::optional<Checkpoint> former_;  // what a resumed run goes on from
   std::string config_;
   RunRecord record_;
-  RunFolder folder_;
   RunKey key_;
   experiment::Spending spending_;
   Server server_;
   Simulation simulation_;
+  int64_t round_ = 0;        // rounds that are finished
+  int64_t first_round_ = 0;  // where this process began
+  std::optional<int> stopped_by_;
   Clock::time_point start_ = Clock::now();
 };
 
@@ -142,7 +152,24 @@ Federation probed(const Experiment& experiment, const RunOptions& options) {
   return federation;
 }
 
-RunRecord identified(const Experiment& experiment, const std::string& config) {
+RunFolder folder_of(const Experiment& experiment, const RunOptions& options) {
+  if (options.resume) return RunFolder::reopen(options.out);
+  return RunFolder::make(options.out, experiment.output.folder, experiment.name);
+}
+
+std::optional<Checkpoint> former_of(const CheckpointFolder& checkpoints,
+                                    const RunOptions& options) {
+  if (!options.resume) return std::nullopt;
+  auto former = checkpoints.newest();
+  if (!former)
+    throw InputError("--resume " + options.out,
+                     "holds no checkpoint: the run ended before its first; start it again");
+  return former;
+}
+
+RunRecord identified(const Experiment& experiment, const std::string& config,
+                     const std::optional<Checkpoint>& former) {
+  if (former) return experiment::unpack_progress(*former).record;
   RunRecord record;
   record.name = experiment.name;
   record.id = experiment::run_id(experiment, config);
@@ -156,11 +183,13 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
       federation_(probed(experiment, options)),
       workers_(workers_for(options, federation_)),
       resolved_(to_json(self_contained(experiment))),
+      folder_(folder_of(experiment, options)),
+      checkpoints_(folder_.path("checkpoint"), experiment.output.keep_checkpoints),
+      former_(former_of(checkpoints_, options)),
       config_(experiment::config_hash(resolved_, federation_.data_hash,
                                       experiment::environment_of(workers_))),
-      record_(identified(experiment, config_)),
-      folder_(options.out, experiment.output.folder, experiment.name),
-      key_(experiment, record_.id, options.key_file),
+      record_(identified(experiment, config_, former_)),
+      key_(experiment, record_.id, options.key_file, options.resume),
       spending_(experiment, federation_.plan, folder_.path("ledger.jsonl")),
       server_(make_server(experiment, federation_)),
       simulation_(federation_.factory, make_clients(federation_.clients), workers_,
@@ -168,6 +197,35 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
   // It covers the private data: without a secret, anyone could try data against it.
   if (is_private(experiment.privacy)) config_ = key_.key().derive("config " + config_).to_hex();
   spending_.identify(record_.id, config_);
+}
+
+// Nothing is changed before everything fits.
+void Run::resume() {
+  const auto progress = experiment::unpack_progress(*former_);
+  experiment::check_same_experiment(*former_, resolved_, options_.source);
+  experiment::check_same_environment(progress, experiment::environment_of(workers_));
+  check_belongs(*former_, record_.id, config_, options_.source);
+  if (is_private(experiment_.privacy))
+    PrivacyLedger::read(folder_.path("ledger.jsonl"), progress.ledger);
+  experiment::unpack_federation(*former_, server_, simulation_);
+  folder_.cut_tables(progress.file_sizes);
+  spending_.restore(progress.client_rounds, progress.server_rounds);
+  round_ = first_round_ = former_->round;
+  ++record_.resumes;
+  former_.reset();
+  log::info("run " + record_.id + " goes on after round " + std::to_string(round_));
+}
+
+void Run::save() {
+  experiment::RunProgress progress;
+  progress.record = record_;
+  progress.record.seconds += seconds_since(start_);
+  progress.file_sizes = folder_.table_sizes();
+  progress.ledger = spending_.ledger().head();
+  progress.client_rounds = spending_.client_rounds();
+  progress.server_rounds = spending_.server_rounds();
+  checkpoints_.write(experiment::pack(round_, config_, resolved_, progress, server_, simulation_));
+  key_.keep();
 }
 
 void Run::begin_record() {
@@ -243,11 +301,11 @@ void Run::one_round(int64_t round) {
 }
 
 void Run::report(RoundProgress progress, const RoundOutcome& outcome) {
-  const auto done = static_cast<double>(progress.round.round);
+  const auto done = static_cast<double>(progress.round.round - first_round_);
   progress.rounds_planned = federation_.plan.rounds;
   progress.seconds = seconds_since(start_);
   progress.seconds_left =
-      progress.seconds / done * (static_cast<double>(progress.rounds_planned) - done);
+      progress.seconds / done * static_cast<double>(progress.rounds_planned - progress.round.round);
   record_.rounds.push_back(progress.round);
   folder_.append_round(progress.round, progress.seconds);
   if (reveals_private_metrics(experiment_.privacy))
@@ -294,30 +352,43 @@ void Run::list_privacy() {
         experiment_, *federation_.plan.server, spending_.ledger(), *spending_.client_accountant()));
 }
 
-std::string Run::status_after(int64_t rounds) const {
-  if (rounds == experiment_.rounds) return "complete";
-  const std::string ended = "ended after " + std::to_string(rounds) + " of " +
-                            std::to_string(experiment_.rounds) + " rounds: ";
-  return ended + (rounds < federation_.plan.rounds
-                      ? "the next one would pass the target epsilon of its clients"
-                      : "every client had reached max_participations");
+std::string Run::status() const {
+  const std::string after =
+      " after " + std::to_string(round_) + " of " + std::to_string(experiment_.rounds) + " rounds";
+  if (stopped_by_)
+    return "stopped by " + std::string(signal_name(*stopped_by_)) + after +
+           "; continue with starling run --resume " + folder_.folder();
+  if (round_ == experiment_.rounds) return "complete";
+  return "ended" + after + ": " +
+         (round_ < federation_.plan.rounds
+              ? "the next one would pass the target epsilon of its clients"
+              : "every client had reached max_participations");
 }
 
 RunResult Run::carry_out() {
   log::to_file(folder_.path("log.txt"));
-  begin_record();
-  if (options_.on_start) options_.on_start(record_, folder_.folder());
   start_ = Clock::now();
-  int64_t round = 0;
-  while (round < federation_.plan.rounds && spending_.affords_round()) one_round(round++);
-  record_.status = status_after(round);
-  record_.seconds = seconds_since(start_);
+  if (former_) {
+    resume();
+  } else {
+    begin_record();
+    save();
+  }
+  if (options_.on_start) options_.on_start(record_, folder_.folder());
+  while (!stopped_by_ && round_ < federation_.plan.rounds && spending_.affords_round()) {
+    one_round(round_++);
+    save();
+    if (round_ < federation_.plan.rounds) stopped_by_ = interrupted();
+  }
+  record_.status = status();
+  record_.seconds += seconds_since(start_);
   list_clients();
   list_privacy();
   folder_.finish(record_, server_.global());
+  if (!stopped_by_) key_.retire();
   log::info("run " + record_.id + ": " + record_.status);
   log::close_file();
-  return {record_, folder_.folder()};
+  return {record_, folder_.folder(), stopped_by_};
 }
 
 }  // namespace

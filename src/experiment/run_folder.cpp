@@ -14,6 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kTables[] = {"rounds.csv",  "timings.csv",         "training.csv",
+                                   "private.csv", "private_clients.csv", "clients.csv"};
+
 std::string time_text(const char* format) {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm utc{};
@@ -44,11 +47,54 @@ std::string cell(const std::optional<int64_t>& value) {
 
 std::string utc_now() { return time_text("%Y-%m-%dT%H:%M:%SZ"); }
 
-RunFolder::RunFolder(const std::string& out, const std::string& parent, const std::string& name)
-    : folder_(out.empty() ? new_folder(parent, name) : out) {
-  if (fs::exists(folder_) && (!fs::is_directory(folder_) || !fs::is_empty(folder_)))
-    throw InputError("--out " + folder_, "holds files already; name a new folder");
-  fs::create_directories(folder_);
+RunFolder::RunFolder(const std::string& folder)
+    : folder_(folder), lock_(std::make_unique<FolderLock>(folder)) {}
+
+RunFolder RunFolder::make(const std::string& out, const std::string& parent,
+                          const std::string& name) {
+  const std::string folder = out.empty() ? new_folder(parent, name) : out;
+  if (fs::exists(folder) && !fs::is_directory(folder))
+    throw InputError("--out " + folder, "is a file; name a new folder");
+  fs::create_directories(folder);
+  RunFolder result(folder);
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename() != FolderLock::kName)
+      throw InputError("--out " + folder,
+                       "holds files already; name a new folder, or go on with a run that was "
+                       "interrupted by --resume " +
+                           folder);
+  return result;
+}
+
+RunFolder RunFolder::reopen(const std::string& folder) {
+  if (!fs::is_regular_file(folder + "/experiment.json"))
+    throw InputError("--resume " + folder, "is not a run folder: it holds no experiment.json");
+  if (fs::exists(folder + "/run.json") && !read_record(folder).status.starts_with("stopped by "))
+    throw InputError("--resume " + folder, "is complete; nothing is left to do");
+  return RunFolder(folder);
+}
+
+std::map<std::string, int64_t> RunFolder::table_sizes() const {
+  std::map<std::string, int64_t> sizes;
+  for (const char* name : kTables)
+    if (fs::exists(path(name))) sizes[name] = static_cast<int64_t>(fs::file_size(path(name)));
+  return sizes;
+}
+
+void RunFolder::cut_tables(const std::map<std::string, int64_t>& sizes) const {
+  for (const char* name : kTables) {
+    const auto kept = sizes.find(name);
+    if (kept == sizes.end()) {
+      fs::remove(path(name));
+      continue;
+    }
+    const auto size = fs::exists(path(name)) ? fs::file_size(path(name)) : 0;
+    if (size < static_cast<uint64_t>(kept->second))
+      throw InputError(path(name), "has " + std::to_string(size) + " bytes where the checkpoint " +
+                                       "counts " + std::to_string(kept->second) +
+                                       "; rows are missing");
+    fs::resize_file(path(name), static_cast<uint64_t>(kept->second));
+  }
 }
 
 void RunFolder::write_experiment(const Json& resolved) const {
@@ -58,7 +104,7 @@ void RunFolder::write_experiment(const Json& resolved) const {
 DurableFile& RunFolder::csv(std::unique_ptr<DurableFile>& file, const std::string& name,
                             const std::string& header, unsigned mode) {
   if (!file) {
-    write_file_atomically(path(name), header + "\n", mode);
+    if (!fs::exists(path(name))) write_file_atomically(path(name), header + "\n", mode);
     file = std::make_unique<DurableFile>(path(name));
   }
   return *file;
@@ -95,8 +141,8 @@ void RunFolder::append_client(int64_t round, int64_t client, const Evaluation& e
 
 void RunFolder::finish(const RunRecord& record, const StateDict& model) const {
   save_state(model, path("model.safetensors"));
-  write_file_atomically(path("run.json"), to_json(record).dump(2) + "\n");
   write_file_atomically(path("report.html"), report_html(record));
+  write_file_atomically(path("run.json"), to_json(record).dump(2) + "\n");
 }
 
 }  // namespace starling::experiment

@@ -1,8 +1,10 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 
 #include "starling/core/files.h"
+#include "starling/core/folder_lock.h"
 #include "starling/core/json.h"
 #include "starling/nn/state.h"
 #include "starling/report/record.h"
@@ -10,11 +12,19 @@
 
 namespace starling::experiment {
 
-// The folder that a run writes, and the files in it.
+// The folder that a run writes, and the files in it. One process at a time has it.
 class RunFolder {
  public:
-  // `out`, or a new `<parent>/<name>-<time>`. Errors: InputError where `out` holds files already.
-  RunFolder(const std::string& out, const std::string& parent, const std::string& name);
+  // `out`, or a new `<parent>/<name>-<time>`. Errors: InputError where `out` holds files already;
+  // Error where another process writes it.
+  static RunFolder make(const std::string& out, const std::string& parent, const std::string& name);
+  // The folder of a run that was interrupted. Errors: InputError where it is none.
+  static RunFolder reopen(const std::string& folder);
+
+  // Bytes of each table that there is, and back to them: rows of rounds after a checkpoint go.
+  // Errors: InputError where a table is shorter than that.
+  std::map<std::string, int64_t> table_sizes() const;
+  void cut_tables(const std::map<std::string, int64_t>& sizes) const;
 
   std::string path(const std::string& file) const { return folder_ + "/" + file; }
   const std::string& folder() const { return folder_; }
@@ -25,13 +35,17 @@ class RunFolder {
   void append_training(int64_t round, const LocalMetrics& metrics, bool is_private);
   // The global model's accuracy on one client's own examples: likewise.
   void append_client(int64_t round, int64_t client, const Evaluation& evaluation, bool is_private);
+  // run.json comes last: where it says that the run is complete, everything is there.
   void finish(const RunRecord& record, const StateDict& model) const;
 
  private:
   DurableFile& csv(std::unique_ptr<DurableFile>& file, const std::string& name,
                    const std::string& header, unsigned mode = 0644);
 
+  explicit RunFolder(const std::string& folder);
+
   std::string folder_;
+  std::unique_ptr<FolderLock> lock_;
   std::unique_ptr<DurableFile> rounds_;
   std::unique_ptr<DurableFile> timings_;
   std::unique_ptr<DurableFile> training_;

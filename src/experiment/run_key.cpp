@@ -27,21 +27,50 @@ fs::path state_folder() {
   throw Error("neither XDG_STATE_HOME nor HOME is set; say with --key-file where to keep the key");
 }
 
+void write_key(const std::string& path, const RandomKey& key) {
+  if (fs::exists(path)) throw InputError(path, "exists already; a key belongs to one run");
+  const auto folder = fs::path(path).parent_path();
+  if (!folder.empty()) fs::create_directories(folder);
+  write_file_atomically(path, key.to_hex() + "\n", 0600);
+}
+
+// Other noise on the same examples would tell them by subtraction, so there is no way around it.
+RandomKey read_key(const std::string& path) {
+  if (!fs::exists(path))
+    throw InputError(path,
+                     "the key of this run is gone, so that its noise cannot be repeated and it "
+                     "cannot be resumed; give the file with --key-file, or start a new run");
+  std::string text = read_file(path, 1024);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  try {
+    return RandomKey::from_hex(text);
+  } catch (const Error&) {
+    throw InputError(path, "does not hold the key of a run");
+  }
+}
+
 }  // namespace
 
-RunKey::RunKey(const Experiment& experiment, const std::string& run_id, const std::string& key_file)
-    : key_(make_key(experiment)) {
+RunKey::RunKey(const Experiment& experiment, const std::string& run_id, const std::string& key_file,
+               bool resumes)
+    : key_(make_key(experiment)), kept_(resumes) {
   if (!key_.secure()) return;
   path_ = key_file.empty() ? (state_folder() / "keys" / (run_id + ".key")).string() : key_file;
-  if (fs::exists(path_)) throw InputError(path_, "exists already; a key belongs to one run");
-  const auto folder = fs::path(path_).parent_path();
-  if (!folder.empty()) fs::create_directories(folder);
-  write_file_atomically(path_, key_.to_hex() + "\n", 0600);
+  if (resumes) {
+    key_ = read_key(path_);
+  } else {
+    write_key(path_, key_);
+  }
+}
+
+void RunKey::retire() {
+  kept_ = false;
+  std::error_code ignored;
+  if (!path_.empty()) fs::remove(path_, ignored);
 }
 
 RunKey::~RunKey() {
-  std::error_code ignored;
-  if (!path_.empty()) fs::remove(path_, ignored);
+  if (!kept_) retire();
 }
 
 }  // namespace starling::experiment

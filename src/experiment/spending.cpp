@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "starling/core/error.h"
 #include "starling/core/log.h"
 #include "starling/train/dp_optimizer.h"
 
@@ -94,6 +95,23 @@ std::map<int64_t, LedgerEntry> Spending::pay(int64_t round,
   if (plan_.server) ++server_rounds_;
   for (const auto& [client, entry] : paid) spent_->take_part(client);
   return paid;
+}
+
+std::vector<int64_t> Spending::client_rounds() const {
+  std::vector<int64_t> rounds;
+  if (!spent_) return rounds;
+  for (const auto& client : plan_.clients) rounds.push_back(spent_->rounds_of(client.client));
+  return rounds;
+}
+
+void Spending::restore(const std::vector<int64_t>& client_rounds, int64_t server_rounds) {
+  if (client_rounds.size() != (spent_ ? plan_.clients.size() : 0))
+    throw InputError("checkpoint", "counts the rounds of " + std::to_string(client_rounds.size()) +
+                                       " clients, which are not the experiment's");
+  for (size_t i = 0; i < client_rounds.size(); ++i)
+    for (int64_t round = 0; round < client_rounds[i]; ++round)
+      spent_->take_part(static_cast<int64_t>(i));
+  server_rounds_ = server_rounds;
 }
 
 std::optional<double> Spending::example_epsilon() {

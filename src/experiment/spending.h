@@ -36,6 +36,13 @@ class Spending {
   double epsilon_of(int64_t client);             // at example level, now
   int64_t rounds_of(int64_t client) const { return spent_->rounds_of(client); }
 
+  // What was paid for, for checkpoints; by client id, empty without example-level privacy.
+  std::vector<int64_t> client_rounds() const;
+  int64_t server_rounds() const { return server_rounds_; }
+  // Of a resumed run; the ledger holds their lines already. Errors: InputError where they are of
+  // another number of clients.
+  void restore(const std::vector<int64_t>& client_rounds, int64_t server_rounds);
+
   const PrivacyLedger& ledger() const { return ledger_; }
   const Accountant* example_accountant() const { return example_accountant_.get(); }
   const Accountant* client_accountant() const { return client_accountant_.get(); }

@@ -38,7 +38,7 @@ inline int64_t peak_memory() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
-class Hostile : public testing::Test {
+class Hostile : public ::testing::Test {
  protected:
   void SetUp() override {
     limit_address_space();

@@ -42,7 +42,8 @@ std::string format_checkpoint(const Checkpoint& checkpoint);
 // are cut short or changed; InputError where a newer version of Starling wrote them.
 Checkpoint parse_checkpoint(std::string_view bytes, const std::string& source);
 
-// The checkpoints of one run: <folder>/round-<number>.checkpoint.
+// The checkpoints of one run: <folder>/round-<number>.checkpoint. Their owner alone can read them:
+// what clients keep between rounds is private.
 class CheckpointFolder {
  public:
   // Made where absent. The newest `keep` (at least 1) checkpoints stay.

@@ -3,11 +3,12 @@
 // trains round by round, writes the run folder, and returns the record.
 //
 // Run folder: experiment.json (as resolved), rounds.csv, timings.csv, ledger.jsonl (under privacy),
-// model.safetensors, run.json, report.html, log.txt. rounds.csv, model and ledger hold no time: two
-// runs of one file compare byte for byte, without privacy or under insecure_seed.
+// checkpoint/, model.safetensors, run.json, report.html, log.txt. rounds.csv, model and ledger hold
+// no time: two runs of one file compare byte for byte, without privacy or under insecure_seed.
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct RunOptions {
   std::string source = "experiment";  // opens error messages
   std::string data_folder;            // looked into first; empty: STARLING_DATA, then datasets/
   std::string out;                    // the run folder; empty: <output.folder>/<name>-<time>
+  bool resume = false;                // goes on with the interrupted run in `out`
   std::string key_file;               // where the secret key is kept while the run lasts; empty:
                                       // the user's state folder
   int64_t workers = 0;                // clients trained side by side; 0: one a core. Results do not
@@ -64,7 +66,15 @@ ProbeReport probe_model(const Federation& federation, const std::string& source)
 struct RunResult {
   RunRecord record;
   std::string folder;
+  std::optional<int> stopped_by;  // the signal that asked for an early end; the run can be resumed
 };
+
+// A checkpoint is on the disk before the first round and after every one. A run that was
+// interrupted, in whatever way, and resumed gives the bytes of one that was not: model, rounds.csv,
+// ledger and epsilon. Between rounds it heeds `interrupted()` (core/interrupt.h).
+// Errors of a resume: InputError where the folder holds no interrupted run, the experiment, the
+// data, the program or the kind of CPU is not the one it began with, the ledger was cut or changed,
+// or the secret key is gone; Error where another process writes the folder.
 RunResult run(const Experiment& experiment, const RunOptions& options);
 
 }  // namespace starling
