@@ -186,7 +186,7 @@ class EachCall : public Resume {
   }
 };
 
-TEST_F(EachCall, kill9_each_syscall_EveryFifthOfARun) { kill_at_calls(5); }
+TEST_F(EachCall, kill9_each_syscall_EveryEleventhOfARun) { kill_at_calls(11); }
 TEST_F(EachCall, kill9_each_syscall_LongEveryOneOfARun) { kill_at_calls(1); }
 
 // The lines of a round are on the disk before anything of it is.
@@ -218,7 +218,7 @@ TEST_F(EachCall, ledger_wal_ARecordedRoundThatWasNotReleasedIsReplayed) {
 TEST_F(EachCall, disk_full_StopsBeforeTheReleaseAndGoesOnWithSpace) {
   const size_t calls = calls_of_a_whole_run().size();
   for (const char* error : {"ENOSPC", "EIO"})
-    for (size_t call = 3; call < calls - 8; call += 9) {
+    for (size_t call = 3; call < calls - 8; call += 23) {
       const std::string out = error + std::to_string(call);
       EXPECT_EQ(with_fault(command(out), out, error + (":" + std::to_string(call))), 1) << out;
       EXPECT_THAT(text(out + ".out"), ::testing::AnyOf(HasSubstr("No space left on device"),
