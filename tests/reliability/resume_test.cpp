@@ -63,10 +63,16 @@ class Resume : public ::testing::Test {
   int resume(const std::string& out, const std::vector<std::string>& more = {}) const {
     return run_child(resumption(out, more), said(out));
   }
+  bool has_checkpoint(const std::string& out) const {
+    const fs::path folder = folder_ / (out + "/checkpoint");
+    if (!fs::exists(folder)) return false;
+    for (const auto& entry : fs::directory_iterator(folder))
+      if (entry.path().extension() == ".checkpoint") return true;
+    return false;
+  }
   // Goes on with `out`, or begins it again where it had not come to a checkpoint.
   void bring_to_end(const std::string& out, const std::vector<std::string>& more = {}) const {
-    if (!fs::exists(folder_ / (out + "/checkpoint")) ||
-        fs::is_empty(folder_ / (out + "/checkpoint"))) {
+    if (!has_checkpoint(out)) {
       fs::remove_all(folder_ / out);
       ASSERT_EQ(start(out, more), 0) << text(out + ".out");
     } else {
@@ -119,8 +125,7 @@ class RandomKills : public Resume {
       const std::string out = "trial" + std::to_string(trial);
       killed += kill_after(command(out, kTwenty), moment(random));
       rounds.insert(static_cast<int64_t>(lines_of(folder_ / (out + "/rounds.csv")).size()));
-      if (fs::exists(folder_ / (out + "/checkpoint")))
-        killed += kill_after(resumption(out), moment(random));
+      if (has_checkpoint(out)) killed += kill_after(resumption(out), moment(random));
       if (!complete(out)) bring_to_end(out, kTwenty);
       expect_same("whole", out);
       if (HasFailure()) return;
