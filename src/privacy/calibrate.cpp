@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "privacy/calibrate_start.h"
 #include "starling/core/error.h"
 
 namespace starling {
@@ -11,9 +12,12 @@ namespace {
 constexpr double kSmallestNoise = 0x1p-20;
 constexpr double kLargestNoise = 0x1p40;
 constexpr double kSmallestRate = 0x1p-40;
-constexpr double kRelativeTolerance = 3e-6;
-constexpr double kShareOfError = 0.2;  // of the certified error, within which a search ends
-constexpr double kFirstStep = 0.06;    // of the logarithm
+constexpr double kRelativeTolerance = 3e-6;  // of noise and rate
+constexpr double kShareOfError = 0.2;        // of the certified error, within which a search ends
+constexpr double kSmallestStep = 1e-5;       // of the logarithm, as the next two
+constexpr double kFirstStep = 0.25;
+constexpr double kLargestStep = 2.0;
+constexpr double kOvershoot = 1.2;  // a step aims this far past the root, so that it brackets it
 constexpr int kMostEvaluations = 200;
 
 void check_target(const PrivacyTarget& target) {
@@ -41,23 +45,11 @@ double excess(const Accountant& accountant, const Composition& composition,
       accountant.epsilon(composition.events, composition.relation, target.delta);
   const double epsilon = bound.epsilon;
   if (!(epsilon >= 0.0)) return kInfinity;
-  if (epsilon <= target.epsilon && target.epsilon == 0.0) return 0.0;
+  if (epsilon == 0.0) return -kInfinity;
   const double value = std::log(epsilon) - std::log(target.epsilon);
   // Closer to the target than the accountant certifies, there is nothing left to search for.
   const double slack = std::isfinite(bound.error) ? kShareOfError * bound.error / epsilon : 0.0;
   return value <= 0.0 && -value <= slack ? 0.0 : value;
-}
-
-// What a cheap bound answers is close to what any accountant answers: searches start there.
-double start_by_rdp(const Accountant& accountant, double otherwise,
-                    const std::function<double(const Accountant&)>& calibrate) {
-  if (accountant.name() == "rdp") return otherwise;
-  try {
-    const double value = calibrate(*make_accountant("rdp"));
-    return value > 0.0 && std::isfinite(value) ? value : otherwise;
-  } catch (const InputError&) {
-    return otherwise;
-  }
 }
 
 // An interval of log x whose one end is safe and whose other end is not.
@@ -69,7 +61,7 @@ struct Bracket {
 
 // Illinois' variant of regula falsi; a bisection where the excess is infinite or convergence is
 // slow. A trial keeps `least` away from both ends, so that a root beside one of them closes the
-// bracket.
+// bracket, and aims half of that to the safe side of the root.
 double shrink(Bracket bracket, const Excess& excess_at,
               const std::function<double(const Bracket&)>& least,
               const std::function<bool(const Bracket&)>& enough) {
@@ -81,7 +73,7 @@ double shrink(Bracket bracket, const Excess& excess_at,
     const bool slow = i % 8 == 7 || (i > 12 && i % 2 == 1);
     if (!std::isfinite(share) || slow) share = 0.5;
     const double margin = std::min(0.5, least(bracket) / bracket.width());
-    share = std::clamp(share, margin, 1.0 - margin);
+    share = std::clamp(share - 0.5 * margin, margin, 1.0 - margin);
     const double trial = bracket.safe + share * (bracket.unsafe - bracket.safe);
     const double value = excess_at(trial);
     if (value <= 0.0) {
@@ -92,6 +84,7 @@ double shrink(Bracket bracket, const Excess& excess_at,
       side = 1;
     } else {
       bracket.unsafe = trial;
+      bracket.excess_unsafe = value;
       unsafe_weight = value;
       if (side == -1) safe_weight /= 2.0;
       side = -1;
@@ -100,10 +93,16 @@ double shrink(Bracket bracket, const Excess& excess_at,
   return bracket.safe;
 }
 
+// The secant's root lies within the tolerance of the safe end.
+bool is_close(const Bracket& b) {
+  const double away = b.width() * b.excess_safe / (b.excess_safe - b.excess_unsafe);
+  return b.width() <= 1.1 * kRelativeTolerance || b.excess_safe == 0.0 ||
+         away <= kRelativeTolerance;
+}
+
 double shrink(const Bracket& bracket, const Excess& excess_at) {
   return shrink(
-      bracket, excess_at, [](const Bracket&) { return 0.9 * kRelativeTolerance; },
-      [](const Bracket& b) { return b.width() <= kRelativeTolerance || b.excess_safe == 0.0; });
+      bracket, excess_at, [](const Bracket&) { return kRelativeTolerance; }, is_close);
 }
 
 // `value` to six digits, away from zero or toward it.
@@ -115,26 +114,40 @@ double round_to_six_digits(double value, bool up) {
   return unit < 1.0 ? whole / std::round(1.0 / unit) : whole * std::round(unit);
 }
 
-// Steps outward from `start`, each step twice the last, until safe turns to unsafe or the other
-// way, or a limit is passed.
+// How far to go from `here`, given the excess there and at the point before.
+double next_step(double step, double value, double last_value) {
+  const double secant = kOvershoot * step * value / (last_value - value);
+  const double wanted = std::isfinite(secant) && secant > 0.0 ? secant : 2.0 * step;
+  return std::min(std::clamp(wanted, step, 8.0 * step), kLargestStep);
+}
+
+// Steps outward from `start` along the secant until safe turns to unsafe or the other way. False
+// where a limit is met before, which is then the bracket's safe end, with its excess.
 bool find_bracket(const Excess& excess_at, double start, double low, double high, bool safe_above,
                   Bracket& bracket) {
   double here = std::clamp(start, low, high);
   double value = excess_at(here);
+  bracket = {here, here, value, value};
+  if (value == 0.0) return true;
   const bool began_safe = value <= 0.0;
-  double step = began_safe == safe_above ? -kFirstStep : kFirstStep;
+  const double sign = began_safe == safe_above ? -1.0 : 1.0;
+  double step = std::clamp(kOvershoot * std::abs(value), kSmallestStep, kFirstStep);
   while (true) {
-    const double next = std::clamp(here + step, low, high);
-    if (next == here) return false;
+    const double next = std::clamp(here + sign * step, low, high);
+    if (next == here) {
+      bracket.safe = here;
+      bracket.excess_safe = value;
+      return false;
+    }
     const double next_value = excess_at(next);
     if ((next_value <= 0.0) != began_safe) {
       bracket = began_safe ? Bracket{here, next, value, next_value}
                            : Bracket{next, here, next_value, value};
       return true;
     }
+    step = next_step(step, next_value, value);
     here = next;
     value = next_value;
-    step *= 2.0;
   }
 }
 
@@ -180,36 +193,56 @@ Composition with_noise_multiplier(Composition composition, double noise_multipli
   return composition;
 }
 
+namespace {
+
+// Adaptive clipping takes noise multipliers below twice that of its counts (adaptive_clipping.h).
+double noise_limit(const Composition& composition) {
+  double limit = kInfinity;
+  for (const Event& event : composition.events) {
+    if (const auto* clipping = std::get_if<AdaptiveClippingMechanism>(&event.mechanism)) {
+      limit = std::min(limit, 2.0 * clipping->bit_noise_multiplier);
+    }
+  }
+  return limit;
+}
+
+}  // namespace
+
 double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTarget& target,
                                   const std::function<Composition(double)>& composition_of) {
   check_target(target);
+  const double limit = noise_limit(composition_of(0.0));
+  const double largest = std::min(kLargestNoise, limit * (1.0 - 1e-6));
   const auto safe = [&](double noise) {
-    return satisfies(accountant, composition_of(noise), target);
+    return noise < limit && satisfies(accountant, composition_of(noise), target);
+  };
+  const auto refuse = [&]() -> InputError {
+    if (largest == kLargestNoise) return unreachable(target, "infinite noise");
+    return unreachable(target, "noise multiplier " + number_text(largest) +
+                                   ", the most that bit_noise_multiplier " +
+                                   number_text(limit / 2.0) + " admits,");
   };
   if (safe(0.0)) return 0.0;
+  if (largest == kLargestNoise && !satisfies(accountant, composition_of(kInfinity), target)) {
+    throw refuse();
+  }
   if (target.epsilon == 0.0 || target.delta == 0.0) {
-    if (safe(kInfinity)) return kInfinity;
-    throw unreachable(target, "infinite noise");
+    if (largest < kLargestNoise) throw refuse();
+    return kInfinity;
   }
-  const auto excess_at = [&](double log_noise) {
-    return excess(accountant, composition_of(std::exp(log_noise)), target);
+  const auto rounded = [](double log_noise) {
+    return round_to_six_digits(std::exp(log_noise), true);
   };
-  const double start = start_by_rdp(accountant, 1.0, [&](const Accountant& rdp) {
-    return calibrate_noise_multiplier(rdp, target, composition_of);
-  });
+  const auto excess_at = [&](double log_noise) {
+    const double noise = rounded(log_noise);
+    return noise < limit ? excess(accountant, composition_of(noise), target) : kInfinity;
+  };
+  const double low = std::log(kSmallestNoise), high = std::log(largest);
+  const double start = estimated_start(target, composition_of, low, high, true);
   Bracket bracket;
-  const bool found = find_bracket(excess_at, std::log(start), std::log(kSmallestNoise),
-                                  std::log(kLargestNoise), true, bracket);
-  if (!found && !safe(kLargestNoise)) {
-    throw unreachable(target, "noise multiplier " + number_text(kLargestNoise));
-  }
-  double noise = found ? std::exp(shrink(bracket, excess_at)) : kSmallestNoise;
-  noise = round_to_six_digits(noise, true);
-  for (double step = 1e-6; !safe(noise); step *= 2.0) {
-    if (!(noise < 2.0 * kLargestNoise)) throw unreachable(target, "noise multiplier 2^41");
-    noise = round_to_six_digits(noise * (1.0 + step), true);
-  }
-  return noise;
+  const bool found = find_bracket(excess_at, start, low, high, true, bracket);
+  if (!found && bracket.excess_safe > 0.0) throw refuse();
+  return found ? rounded(shrink(bracket, excess_at)) : rounded(bracket.safe);
 }
 
 double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTarget& target,
@@ -235,12 +268,12 @@ int64_t calibrate_steps(const Accountant& accountant, const PrivacyTarget& targe
   const auto excess_at = [&](double log_steps) {
     return excess(accountant, composition_of(steps_at(log_steps)), target);
   };
-  const double start = start_by_rdp(accountant, 1.0, [&](const Accountant& rdp) {
-    return static_cast<double>(calibrate_steps(rdp, target, composition_of, limit));
-  });
+  const double most = std::log(static_cast<double>(limit));
+  const double start = estimated_start(
+      target, [&](double steps) { return composition_of(steps_at(std::log(steps))); }, 0.0, most,
+      false);
   Bracket bracket;
-  if (!find_bracket(excess_at, std::log(start), 0.0, std::log(static_cast<double>(limit)), false,
-                    bracket)) {
+  if (!find_bracket(excess_at, start, 0.0, most, false, bracket)) {
     return safe(limit) ? limit : 0;
   }
   const auto neighbours = [&](const Bracket& b) {
@@ -261,22 +294,19 @@ double calibrate_sample_rate(const Accountant& accountant, const PrivacyTarget& 
   if (safe(1.0)) return 1.0;
   if (!safe(0.0)) throw unreachable(target, "sample rate 0");
   if (target.delta == 0.0) return 0.0;
-  const auto excess_at = [&](double log_rate) {
-    return excess(accountant, composition_of(std::exp(log_rate)), target);
+  const auto rounded = [](double log_rate) {
+    return round_to_six_digits(std::exp(log_rate), false);
   };
-  const double start = start_by_rdp(accountant, 1.0, [&](const Accountant& rdp) {
-    return calibrate_sample_rate(rdp, target, composition_of);
-  });
+  const auto excess_at = [&](double log_rate) {
+    return excess(accountant, composition_of(rounded(log_rate)), target);
+  };
+  const double least = std::log(kSmallestRate);
+  const double start = estimated_start(target, composition_of, least, 0.0, false);
   Bracket bracket;
-  if (!find_bracket(excess_at, std::log(start), std::log(kSmallestRate), 0.0, false, bracket)) {
+  if (!find_bracket(excess_at, start, least, 0.0, false, bracket)) {
     return 0.0;
   }
-  double rate = round_to_six_digits(std::exp(shrink(bracket, excess_at)), false);
-  for (double step = 1e-6; !safe(rate); step *= 2.0) {
-    if (rate < kSmallestRate) return 0.0;
-    rate = round_to_six_digits(rate / (1.0 + step), false);
-  }
-  return rate;
+  return rounded(shrink(bracket, excess_at));
 }
 
 }  // namespace starling

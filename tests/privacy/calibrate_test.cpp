@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "privacy/calibrate_start.h"
 #include "privacy/gaussian_accountant.h"
 #include "starling/core/error.h"
 
@@ -53,6 +54,67 @@ TEST(CalibrateTest, FewEvaluationsSuffice) {
   accountant.evaluations = 0;
   calibrate_steps(accountant, {1.0, 1e-5}, [](int64_t steps) { return gaussians(50.0, steps); });
   EXPECT_LE(accountant.evaluations, 24);
+}
+
+// Counts the questions put to the exact accountant.
+class CountingAccountant : public Accountant {
+ public:
+  std::string name() const override { return "exact"; }
+  PrivacyBound epsilon(std::span<const Event> events, Relation relation,
+                       double delta) const override {
+    ++evaluations;
+    return exact_->epsilon(events, relation, delta);
+  }
+  PrivacyBound delta(std::span<const Event> events, Relation relation,
+                     double epsilon) const override {
+    return exact_->delta(events, relation, epsilon);
+  }
+  mutable int evaluations = 0;
+
+ private:
+  std::unique_ptr<Accountant> exact_ = make_accountant("exact");
+};
+
+TEST(CalibrateTest, RareHitsNeedFewEvaluations) {
+  struct Row {
+    double rate;
+    int64_t steps;
+    PrivacyTarget target;
+  };
+  // Where rdp meets the target only with enormous noise, or none.
+  for (const Row& row : {Row{6.71e-6, 7, {0.01196, 2.6e-10}}, Row{3e-5, 40, {0.0119, 4.3e-14}},
+                         Row{1.18e-6, 7, {4.959, 8.57e-10}}, Row{0.00307, 819, {36.0, 8.97e-13}}}) {
+    const CountingAccountant exact;
+    const double noise =
+        calibrate_noise_multiplier(exact, row.target, gaussians(1, row.steps, row.rate));
+    EXPECT_LE(exact.evaluations, 10) << row.rate;
+    EXPECT_TRUE(satisfies(exact, gaussians(noise, row.steps, row.rate), row.target)) << row.rate;
+    EXPECT_FALSE(satisfies(exact, gaussians(noise * 0.998, row.steps, row.rate), row.target))
+        << row.rate;
+  }
+}
+
+TEST(CalibrateTest, TheEstimateOfAGaussianIsItsClosedForm) {
+  const GaussianAccountant accountant;
+  const Composition composition = gaussians(9.0, 70);
+  const double delta = accountant.delta(composition.events, composition.relation, 2.0).delta;
+  EXPECT_NEAR(estimated_log_delta(composition, 2.0), std::log(delta), 1e-9);
+  EXPECT_TRUE(std::isnan(estimated_log_delta(gaussians(-1.0, 1), 1.0)));
+}
+
+Composition clipping_rounds(double bit_noise_multiplier, int64_t count) {
+  return {Relation::add_remove,
+          {Event{AdaptiveClippingMechanism{1.0, bit_noise_multiplier}, NoSampling{}, count}}};
+}
+
+TEST(CalibrateTest, AdaptiveClippingStaysBelowTheNoiseOfItsCounts) {
+  const auto exact = make_accountant("exact");
+  const PrivacyTarget target{1.0, 1e-5};  // 37.306 for 100 releases
+  const double noise = calibrate_noise_multiplier(*exact, target, clipping_rounds(20.0, 100));
+  EXPECT_NEAR(noise, 37.306, 1e-2);
+  EXPECT_THROW(calibrate_noise_multiplier(*exact, target, clipping_rounds(18.0, 100)), InputError);
+  EXPECT_THROW(calibrate_noise_multiplier(*exact, {1.0, 0.0}, clipping_rounds(20.0, 100)),
+               InputError);
 }
 
 TEST(CalibrateTest, ZeroTargetsAnswerInfinity) {

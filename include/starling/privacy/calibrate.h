@@ -2,7 +2,7 @@
 // Calibration asks an accountant backwards: how much noise, how many steps, which sample rate meet
 // a target. Every answer is checked against the accountant before it is given: what is returned
 // satisfies the target, rounded to the private side. Deterministic: a safeguarded secant on log
-// epsilon, which starts from rdp's answer where another accountant is asked.
+// epsilon, which starts from an estimate in closed form that promises nothing.
 
 #include <cstdint>
 #include <functional>
@@ -31,11 +31,12 @@ bool would_exceed(const Accountant& accountant, const Composition& spent,
 // clipping; inside a selection too) replaced. Other events stay as they are.
 Composition with_noise_multiplier(Composition composition, double noise_multiplier);
 
-// The smallest noise multiplier, to 6 digits rounded up or to a fifth of the accountant's certified
-// error in epsilon where that is coarser, whose composition satisfies the target; at
-// most 2^40, at least 2^-20, or 0 where no noise is needed. Infinity where epsilon or delta is 0
-// and only infinite noise gives that. Errors: InputError where no noise satisfies it (other events
-// already spend more).
+// The smallest noise multiplier whose composition satisfies the target, with 6 digits, at most
+// about 1e-5 too large, or as much as a fifth of the accountant's certified error in epsilon makes
+// up where that is more; at most 2^40, at least 2^-20, or 0 where no noise is needed. Infinity
+// where epsilon or delta is 0 and only infinite noise gives that. With adaptive clipping it stays
+// below twice the smallest bit_noise_multiplier. Errors: InputError where no noise satisfies it
+// (other events already spend more, or the counts' noise allows no more).
 double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTarget& target,
                                   const std::function<Composition(double)>& composition_of);
 double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTarget& target,
@@ -47,8 +48,8 @@ int64_t calibrate_steps(const Accountant& accountant, const PrivacyTarget& targe
                         const std::function<Composition(int64_t)>& composition_of,
                         int64_t limit = 1'000'000'000);
 
-// The largest sample rate in [2^-40, 1], to 6 digits rounded down, that satisfies the target; 0
-// where none does but not sampling at all does.
+// The largest sample rate in [2^-40, 1] that satisfies the target, with 6 digits, as close as the
+// noise multiplier above; 0 where none does but not sampling at all does.
 // Errors: InputError where not even rate 0 does.
 double calibrate_sample_rate(const Accountant& accountant, const PrivacyTarget& target,
                              const std::function<Composition(double)>& composition_of);
