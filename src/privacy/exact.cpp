@@ -95,8 +95,13 @@ double pure_epsilon(const std::vector<Term>& terms) {
   return total * (1.0 + 1e-14);
 }
 
-bool one_release(const std::vector<Term>& terms) {
-  return terms.size() == 1 && terms[0].count == 1.0;
+// nullptr where there is none.
+std::unique_ptr<DeltaCurve> closed_form(const std::vector<Term>& terms, Direction direction) {
+  if (terms.size() != 1) return nullptr;
+  const Term& term = terms[0];
+  if (term.count == 1.0) return make_one_release(term.kind, direction);
+  const auto* response = std::get_if<ResponseTerm>(&term.kind);
+  return response ? make_responses(*response, term.count) : nullptr;
 }
 
 std::unique_ptr<DeltaCurve> make_split_curve(Side& side, const CurveTarget& target) {
@@ -195,17 +200,15 @@ Answer curve_epsilon(const DeltaCurve& curve, double log_delta, double low, doub
   return answer;
 }
 
-Answer one_release_epsilon(const Term& term, Direction direction, double log_delta) {
-  const auto curve = make_one_release(term.kind, direction);
+Answer closed_form_epsilon(const DeltaCurve& curve, double log_delta) {
   double high = 1.0;
-  while (curve->log_upper(high) > log_delta && high < 1e300) high *= 2.0;
-  return curve_epsilon(*curve, log_delta, 0.0, high);
+  while (curve.log_upper(high) > log_delta && high < 1e300) high *= 2.0;
+  return curve_epsilon(curve, log_delta, 0.0, high);
 }
 
-Answer one_release_log_delta(const Term& term, Direction direction, double epsilon) {
-  const auto curve = make_one_release(term.kind, direction);
-  const double upper = curve->log_upper(epsilon);
-  return {upper, upper - curve->log_lower(epsilon), curve->method()};
+Answer closed_form_log_delta(const DeltaCurve& curve, double epsilon) {
+  const double upper = curve.log_upper(epsilon);
+  return {upper, upper - curve.log_lower(epsilon), curve.method()};
 }
 
 // The curve's upper bound is at most log_delta there, and it is at least `epsilon` and little more;
@@ -235,7 +238,9 @@ void split_hits(Side& side, double epsilon, double log_delta) {
 
 Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double log_delta,
                     double at_least) {
-  if (one_release(terms)) return one_release_epsilon(terms[0], direction, log_delta);
+  if (const auto curve = closed_form(terms, direction)) {
+    return closed_form_epsilon(*curve, log_delta);
+  }
   Side side = make_side(terms, direction);
   side.cut(log_delta - kLogCut);
   const Chernoff chernoff = chernoff_epsilon(side, log_delta - 1e-6);
@@ -276,7 +281,9 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
 
 Answer side_log_delta(const std::vector<Term>& terms, Direction direction, double epsilon,
                       double at_least) {
-  if (one_release(terms)) return one_release_log_delta(terms[0], direction, epsilon);
+  if (const auto curve = closed_form(terms, direction)) {
+    return closed_form_log_delta(*curve, epsilon);
+  }
   Side side = make_side(terms, direction);
   side.cut(kLogSmallestDelta);
   Chernoff chernoff = chernoff_log_delta(side, epsilon);
@@ -309,6 +316,9 @@ class ExactAccountant : public Accountant {
       Answer answer = side_epsilon(terms, direction, std::log(delta), worst.value - worst.error);
       if (!answer.detail.empty()) answer.detail += label(direction, terms);
       if (answer.value >= worst.value) worst = answer;
+    }
+    if (worst.value > pure) {
+      worst = {pure, std::max(0.0, worst.error - (worst.value - pure)), "largest loss"};
     }
     return labelled({worst.value, delta, worst.error, worst.detail}, terms);
   }

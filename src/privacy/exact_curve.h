@@ -64,5 +64,8 @@ std::unique_ptr<DeltaCurve> make_hits_and_rest(const Side& side, const CurveTarg
 std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& target);
 // One release alone, in closed form.
 std::unique_ptr<DeltaCurve> make_one_release(const TermKind& kind, Direction direction);
+// `count` randomised responses, summed over the number of responses that tell one value more often
+// than the other. nullptr where that are too many sums.
+std::unique_ptr<DeltaCurve> make_responses(const ResponseTerm& response, double count);
 
 }  // namespace starling

@@ -133,18 +133,13 @@ class ResponseLoss : public Loss {
   std::vector<LossAtom> atoms() const override {
     const double loss = anchor();
     std::vector<LossAtom> all{{loss, std::log(term_.high)}, {-loss, std::log(term_.low)}};
-    if (rest() > 0.0) all.push_back({0.0, std::log(rest())});
+    if (term_.rest > 0.0) all.push_back({0.0, std::log(term_.rest)});
     return all;
   }
   double anchor() const override { return std::log(term_.high / term_.low); }
-  double atom_spacing() const override { return rest() > 0.0 ? anchor() : 2.0 * anchor(); }
+  double atom_spacing() const override { return term_.rest > 0.0 ? anchor() : 2.0 * anchor(); }
 
  private:
-  double rest() const {
-    const double left = 1.0 - term_.high - term_.low;
-    return left > 4e-16 ? left : 0.0;
-  }
-
   ResponseTerm term_;
 };
 

@@ -175,7 +175,7 @@ std::vector<Term> Reader::read(const RandomizedResponseMechanism& m,
   const double low = std::min(m.probability, other);
   if (high == low) return {};
   if (low == 0.0) return one(UnboundedTerm{});
-  return one(ResponseTerm{high, low});
+  return one(ResponseTerm{high, low, static_cast<double>(m.categories - 2) * other});
 }
 
 std::vector<Term> Reader::read(const TreeMechanism& m, const Sampling& sampling) const {
@@ -234,7 +234,7 @@ std::vector<double> sort_key(const Term& term) {
                           return std::vector{kind, t.scale, t.rate};
                         },
                         [&](const ResponseTerm& t) {
-                          return std::vector{kind, t.high, t.low};
+                          return std::vector{kind, t.high, t.low, t.rest};
                         },
                         [&](const ZcdpTerm& t) {
                           return std::vector{kind, t.rho};

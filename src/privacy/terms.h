@@ -32,10 +32,12 @@ struct LaplaceTerm {
   double scale = 0.0;
   double rate = 1.0;
 };
-// Two of `categories` outcomes swap the probabilities `high` >= `low` > 0; the rest are equal.
+// Two outcomes swap the probabilities `high` >= `low` > 0; all others, together of probability
+// `rest`, are as likely on both sides.
 struct ResponseTerm {
   double high = 0.0;
   double low = 0.0;
+  double rest = 0.0;
 };
 // Renyi bounds only. The discrete Gaussian satisfies rho-zCDP.
 struct ZcdpTerm {

@@ -136,6 +136,50 @@ TEST(Exact, MatchesBinomialSum_RandomizedResponse) {
   }
 }
 
+// P(every response tells the truth) alone decides delta within one loss of the pure bound.
+TEST(Exact, RandomizedResponseNearItsPureBound) {
+  for (const int64_t categories : {2, 5}) {
+    for (const int n : {10, 300}) {
+      const double p = 0.99, low = 0.01 / static_cast<double>(categories - 1);
+      const Event event{RandomizedResponseMechanism{p, categories}, NoSampling{}, n};
+      const double pure = n * std::log(p / low);
+      const double high_mass = std::pow(p, n);
+      const double delta = 0.5 * high_mass * -std::expm1(-1.0);
+      const auto bound = make_accountant("exact")->epsilon({&event, 1}, Relation::zero_out, delta);
+      const double expected = pure + std::log1p(-delta / high_mass);
+      EXPECT_NEAR(bound.epsilon, expected, 1e-9 * pure) << categories << " " << n;
+      EXPECT_LE(bound.error, 1e-8 * pure);
+      const auto at_pure =
+          make_accountant("exact")->epsilon({&event, 1}, Relation::zero_out, 1e-15);
+      EXPECT_LE(at_pure.epsilon, pure * (1.0 + 1e-13));
+      EXPECT_LE(at_pure.error, 1e-8 * pure);
+    }
+  }
+}
+
+// Three outcomes: a sum over all triples.
+TEST(Exact, MatchesTrinomialSum_RandomizedResponse) {
+  const int n = 12;
+  const double p = 0.6, low = 0.1, rest = 0.3, loss = std::log(6.0);
+  const Event event{RandomizedResponseMechanism{p, 5}, NoSampling{}, n};
+  for (double epsilon : {0.5, 6.0, 20.0}) {
+    double delta = 0.0;
+    for (int up = 0; up <= n; ++up) {
+      for (int down = 0; up + down < n + 1; ++down) {
+        const double ways = std::tgamma(n + 1) / std::tgamma(up + 1) / std::tgamma(down + 1) /
+                            std::tgamma(n - up - down + 1);
+        const double mass =
+            ways * std::pow(p, up) * std::pow(low, down) * std::pow(rest, n - up - down);
+        const double total = (up - down) * loss;
+        if (total > epsilon) delta += mass * -std::expm1(epsilon - total);
+      }
+    }
+    const double value =
+        make_accountant("exact")->delta({&event, 1}, Relation::zero_out, epsilon).delta;
+    expect_in(value, delta * (1 - 1e-12), delta * (1 + 1e-9), "n = 12");
+  }
+}
+
 TEST(Exact, RefusesRenyiOnlyEventsByName) {
   const auto exact = make_accountant("exact");
   const std::vector<Event> wor{gaussian_event(1.0, 1),
