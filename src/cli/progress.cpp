@@ -45,6 +45,7 @@ std::string facts(const RoundRecord& round) {
     text += format("  accuracy %6.2f %%  loss %.4f", 100 * *round.accuracy, *round.loss);
   if (round.epsilon) text += "  epsilon " + epsilon_text(*round.epsilon);
   if (round.client_epsilon) text += "  for clients " + epsilon_text(*round.client_epsilon);
+  if (round.attack_success) text += format("  attack %.1f %%", 100 * *round.attack_success);
   return text;
 }
 

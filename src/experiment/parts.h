@@ -42,10 +42,6 @@ void check_rules(const Experiment& experiment, const std::string& source);
 // The same for the strategy and for what surrounds the round; part of check_rules.
 void check_federation(const Experiment& experiment, const std::string& source);
 
-// What the file format knows and no run carries out yet is refused before anything is done: fields
-// that were read and then ignored would promise what did not happen. Errors: InputError.
-void refuse_not_carried_out(const Experiment& experiment, const std::string& source);
-
 // A word that the file format knows and this version does not carry out.
 void refuse_planned(JsonObject& object, const std::string& key,
                     const std::vector<std::string>& planned, const std::string& available);

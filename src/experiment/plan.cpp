@@ -1,6 +1,7 @@
 #include "starling/experiment/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 
@@ -38,6 +39,10 @@ DpSgdPlan dp_sgd_plan(const Experiment& experiment, const ExamplePrivacy& privac
   options.clip_norm = privacy.clip_norm;
   options.noise_multiplier = privacy.noise_multiplier.value_or(0.0);
   return plan(options, examples, source + ": /local");
+}
+
+int64_t cohort_of(double fraction, int64_t clients) {
+  return std::max<int64_t>(1, std::llround(fraction * static_cast<double>(clients)));
 }
 
 // Clients of equal size and participation share one calibration.
@@ -105,6 +110,29 @@ bool has_secret_cohorts(const Experiment& experiment) {
   return fraction == nullptr || fraction->fraction < 1.0;
 }
 
+// Over-selection invites more than a round waits for.
+ParticipationSpec invitations(const Experiment& experiment, int64_t clients) {
+  ParticipationSpec spec = experiment.participation;
+  auto* fraction = std::get_if<FractionParticipation>(&spec.kind);
+  if (fraction == nullptr || experiment.world.over_selection == 1.0) return spec;
+  const World world(experiment.world, {});
+  const int64_t invited = world.invitations(cohort_of(fraction->fraction, clients), clients);
+  fraction->fraction = static_cast<double>(invited) / static_cast<double>(clients);
+  return spec;
+}
+
+void schedule_async(FederationPlan& plan, const Experiment& experiment, const FedBuffSpec& spec,
+                    const RandomKey& key) {
+  plan.async = draw_async_schedule(spec, World(experiment.world, key), std::ssize(plan.clients),
+                                   experiment.rounds, key);
+  for (const auto& round : plan.async) {
+    std::vector<int64_t> clients;
+    for (const auto& job : round.jobs) clients.push_back(job.client);
+    std::ranges::sort(clients);
+    plan.schedule.push_back(std::move(clients));
+  }
+}
+
 void schedule_rounds(FederationPlan& plan, const Experiment& experiment) {
   plan.rounds = experiment.rounds;
   if (has_secret_cohorts(experiment)) {
@@ -112,14 +140,24 @@ void schedule_rounds(FederationPlan& plan, const Experiment& experiment) {
     return;
   }
   const auto key = RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
-  plan.schedule = experiment::draw_schedule(experiment.participation, std::ssize(plan.clients),
-                                            experiment.rounds, key);
+  const auto clients = std::ssize(plan.clients);
+  if (const auto* fedbuff = std::get_if<FedBuffSpec>(&experiment.strategy)) {
+    schedule_async(plan, experiment, *fedbuff, key);
+  } else {
+    plan.schedule = experiment::draw_schedule(invitations(experiment, clients), clients,
+                                              experiment.rounds, key);
+  }
   plan.rounds = std::ssize(plan.schedule);
   for (const auto& round : plan.schedule)
     for (const int64_t client : round) ++plan.clients[static_cast<size_t>(client)].rounds;
 }
 
 }  // namespace
+
+int64_t wanted_clients(const Experiment& experiment, int64_t invited) {
+  if (experiment.world.over_selection == 1.0) return invited;
+  return std::llround(static_cast<double>(invited) / experiment.world.over_selection);
+}
 
 bool sizes_are_public(const Experiment& experiment) {
   const auto* example = example_level(experiment.privacy);

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <thread>
 
+#include "experiment/assemble.h"
 #include "experiment/fingerprint.h"
+#include "experiment/history.h"
 #include "experiment/run_folder.h"
 #include "experiment/run_key.h"
 #include "experiment/run_state.h"
@@ -18,6 +20,7 @@
 #include "starling/core/interrupt.h"
 #include "starling/core/log.h"
 #include "starling/federated/simulation.h"
+#include "starling/federated/world.h"
 #include "starling/train/dp_optimizer.h"
 #include "starling/train/schedule.h"
 
@@ -44,18 +47,6 @@ Clipping::Kind engine_kind(ClippingKind kind) {
   throw Error("unknown clipping kind");
 }
 
-UpdateClipping update_clipping(ClippingKind kind) {
-  switch (kind) {
-    case ClippingKind::flat:
-      return UpdateClipping::flat;
-    case ClippingKind::per_layer:
-      return UpdateClipping::per_layer;
-    case ClippingKind::automatic:
-      return UpdateClipping::automatic;
-  }
-  throw Error("unknown kind of clipping");
-}
-
 bool draws_random_numbers(const ModelFactory& factory, const Examples& sample) {
   const auto model = factory();
   model->train();
@@ -73,34 +64,6 @@ int64_t workers_for(const RunOptions& options, const Federation& federation) {
   return options.workers > 0 ? options.workers : std::max<int64_t>(1, cores);
 }
 
-std::vector<Client> make_clients(std::vector<Examples>& examples) {
-  std::vector<Client> clients;
-  for (size_t i = 0; i < examples.size(); ++i)
-    clients.emplace_back(static_cast<int64_t>(i), std::move(examples[i]));
-  return clients;
-}
-
-ServerOptions server_options(const ClientPrivacy* privacy, const Federation& federation,
-                             const Strategy& strategy) {
-  ServerOptions options;
-  std::vector<int64_t> sizes;
-  for (const auto& client : federation.plan.clients) sizes.push_back(client.examples);
-  options.population = std::ssize(sizes);
-  options.total_weight = total_weight(strategy, sizes);
-  if (federation.plan.server) {
-    options.privacy = federation.plan.server->round;
-    options.clipping = update_clipping(privacy->clipping);
-    options.noise = privacy->noise;
-  }
-  return options;
-}
-
-Server make_server(const Experiment& experiment, const Federation& federation) {
-  auto strategy = make_strategy(experiment.strategy);
-  const auto options = server_options(client_level(experiment.privacy), federation, *strategy);
-  return {federation.initial, std::move(strategy), options};
-}
-
 class Run {
  public:
   Run(const Experiment& experiment, const RunOptions& options);
@@ -111,11 +74,13 @@ class Run {
   void resume();
   void save();
   std::vector<int64_t> cohort(int64_t round) const;
+  RoundStory story_of(int64_t round);
+  ClientTask root_task(int64_t round) const;
   ClientTask task_of(int64_t client, int64_t round,
                      const std::map<int64_t, LedgerEntry>& paid) const;
   void one_round(int64_t round);
   void evaluate(int64_t round, RoundRecord& record);
-  void evaluate_clients(int64_t round);
+  void evaluate_clients(int64_t round, RoundRecord& record);
   void report(RoundProgress progress, const RoundOutcome& outcome);
   ClientRecord record_of(const ClientPlan& plan);
   void list_clients();
@@ -137,6 +102,8 @@ class Run {
   experiment::Spending spending_;
   Server server_;
   Simulation simulation_;
+  World world_;
+  experiment::GlobalHistory history_;
   int64_t round_ = 0;        // rounds that are finished
   int64_t first_round_ = 0;  // where this process began
   std::optional<int> stopped_by_;
@@ -191,9 +158,10 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
       record_(identified(experiment, config_, former_)),
       key_(experiment, record_.id, options.key_file, options.resume),
       spending_(experiment, federation_.plan, folder_.path("ledger.jsonl")),
-      server_(make_server(experiment, federation_)),
-      simulation_(federation_.factory, make_clients(federation_.clients), workers_,
-                  experiment.compute.threads_per_client) {
+      server_(experiment::make_server(experiment, federation_)),
+      simulation_(experiment::make_simulation(experiment, federation_, workers_)),
+      world_(experiment.world, RandomKey::from_seed(static_cast<uint64_t>(experiment.seed))),
+      history_(federation_.plan.async) {
   // It covers the private data: without a secret, anyone could try data against it.
   if (is_private(experiment.privacy)) config_ = key_.key().derive("config " + config_).to_hex();
   spending_.identify(record_.id, config_);
@@ -207,7 +175,7 @@ void Run::resume() {
   check_belongs(*former_, record_.id, config_, options_.source);
   if (is_private(experiment_.privacy))
     PrivacyLedger::read(folder_.path("ledger.jsonl"), progress.ledger);
-  experiment::unpack_federation(*former_, server_, simulation_);
+  experiment::unpack_federation(*former_, server_, simulation_, history_);
   folder_.cut_tables(progress.file_sizes);
   spending_.restore(progress.client_rounds, progress.server_rounds);
   round_ = first_round_ = former_->round;
@@ -224,7 +192,8 @@ void Run::save() {
   progress.ledger = spending_.ledger().head();
   progress.client_rounds = spending_.client_rounds();
   progress.server_rounds = spending_.server_rounds();
-  checkpoints_.write(experiment::pack(round_, config_, resolved_, progress, server_, simulation_));
+  checkpoints_.write(
+      experiment::pack(round_, config_, resolved_, progress, server_, simulation_, history_));
   key_.keep();
 }
 
@@ -249,8 +218,40 @@ std::vector<int64_t> Run::cohort(int64_t round) const {
                                    : plan.schedule[static_cast<size_t>(round)];
 }
 
+// Who is invited, who trains and whose upload counts.
+RoundStory Run::story_of(int64_t round) {
+  const auto invited = spending_.able(cohort(round));
+  if (federation_.plan.async.empty())
+    return world_.play(round, invited, wanted_clients(experiment_, std::ssize(invited)));
+  const AsyncRound& async = federation_.plan.async[static_cast<size_t>(round)];
+  RoundStory story;
+  story.charged = invited;
+  story.duration = async.time;
+  for (const auto& job : async.jobs)
+    if (job.counted && std::ranges::binary_search(invited, job.client))
+      story.counted.push_back(job.client);
+  std::ranges::sort(story.counted);
+  return story;
+}
+
+// The server trains on its own examples as its clients do, without noise: they are public.
+ClientTask Run::root_task(int64_t round) const {
+  ClientTask task;
+  task.round = round;
+  task.key = key_.key().derive("root");
+  task.local.batch_size = experiment_.local.batch_size;
+  const int64_t epoch =
+      (federation_.root->size() + task.local.batch_size - 1) / task.local.batch_size;
+  task.local.steps = experiment_.local.steps.value_or(experiment_.local.epochs.value_or(1) * epoch);
+  task.local.optimizer = experiment_.local.optimizer;
+  task.local.learning_rate_factor =
+      learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds);
+  return task;
+}
+
 ClientTask Run::task_of(int64_t client, int64_t round,
                         const std::map<int64_t, LedgerEntry>& paid) const {
+  if (client < 0) return root_task(round);
   const ClientPlan& plan = federation_.plan.clients.at(static_cast<size_t>(client));
   ClientTask task;
   task.round = round;
@@ -267,6 +268,12 @@ ClientTask Run::task_of(int64_t client, int64_t round,
   if (example_ != nullptr)
     task.privacy = ExampleLevel{*plan.privacy, paid.at(client), engine_kind(example_->clipping),
                                 example_->noise};
+  if (!federation_.plan.async.empty()) {
+    const auto& jobs = federation_.plan.async[static_cast<size_t>(round)].jobs;
+    const auto job = std::ranges::find(jobs, client, &AsyncJob::client);
+    task.start = history_.at(job->start);
+    task.staleness = round - job->start;
+  }
   return task;
 }
 
@@ -277,19 +284,35 @@ void Run::evaluate(int64_t round, RoundRecord& record) {
       simulation_.evaluate(server_.global(), federation_.test, experiment_.evaluation.batch_size);
   record.accuracy = test.accuracy();
   record.loss = test.loss();
-  if (experiment_.evaluation.per_client) evaluate_clients(round + 1);
+  if (federation_.stamped_test)
+    record.attack_success = simulation_
+                                .evaluate(server_.global(), *federation_.stamped_test,
+                                          experiment_.evaluation.batch_size)
+                                .accuracy();
+  if (experiment_.evaluation.per_client) evaluate_clients(round + 1, record);
 }
 
 void Run::one_round(int64_t round) {
-  const auto participants = spending_.able(cohort(round));
-  const auto paid = spending_.pay(round, participants);
-  const auto outcome = simulation_.round(
-      server_, round, participants, [&](int64_t client) { return task_of(client, round, paid); },
-      key_.key());
+  const RoundStory story = story_of(round);
+  const auto paid = spending_.pay(round, story.charged);
+  history_.begin(round, server_.global());
+  RoundOutcome outcome;
+  if (story.aborted) {
+    log::info("round " + std::to_string(round + 1) + " is left out: too few clients reported");
+  } else {
+    outcome = simulation_.round(
+        server_, round, story.counted, [&](int64_t client) { return task_of(client, round, paid); },
+        key_.key());
+  }
 
   RoundProgress progress;
   progress.round.round = round + 1;
-  if (!federation_.plan.has_secret_cohorts()) progress.round.clients = std::ssize(participants);
+  if (!federation_.plan.has_secret_cohorts()) {
+    progress.round.clients = std::ssize(story.charged);
+    folder_.append_communication(round + 1, story, outcome);
+    record_.bytes_up = record_.bytes_up.value_or(0) + outcome.bytes_up;
+    record_.bytes_down = record_.bytes_down.value_or(0) + outcome.bytes_down;
+  }
   progress.round.learning_rate =
       learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds) *
       std::visit([](const auto& spec) { return spec.learning_rate; }, experiment_.local.optimizer);
@@ -313,13 +336,16 @@ void Run::report(RoundProgress progress, const RoundOutcome& outcome) {
   if (options_.on_round) options_.on_round(progress);
 }
 
-// The global model on each client's own examples: private in a DP run.
-void Run::evaluate_clients(int64_t round) {
-  for (const auto& client : simulation_.clients())
-    folder_.append_client(
-        round, client.id(),
-        simulation_.evaluate(server_.global(), client.data(), experiment_.evaluation.batch_size),
-        is_private(experiment_.privacy));
+// The model that each client would use, on its own examples: private in a DP run.
+void Run::evaluate_clients(int64_t round, RoundRecord& record) {
+  std::vector<double> accuracies;
+  for (const auto& client : simulation_.clients()) {
+    const auto result =
+        simulation_.evaluate_client(server_, client.id(), experiment_.evaluation.batch_size);
+    accuracies.push_back(result.accuracy());
+    folder_.append_client(round, client.id(), result, is_private(experiment_.privacy));
+  }
+  if (!is_private(experiment_.privacy)) record.client_accuracy = spread_of(accuracies);
 }
 
 ClientRecord Run::record_of(const ClientPlan& plan) {

@@ -113,11 +113,21 @@ DurableFile& RunFolder::csv(std::unique_ptr<DurableFile>& file, const std::strin
 void RunFolder::append_round(const RoundRecord& round, double seconds) {
   const std::string number = std::to_string(round.round);
   csv(rounds_, "rounds.csv",
-      "round,clients,learning_rate,test_accuracy,test_loss,epsilon,client_epsilon")
+      "round,clients,learning_rate,test_accuracy,test_loss,epsilon,client_epsilon,attack_success")
       .append(number + "," + cell(round.clients) + "," + cell(round.learning_rate) + "," +
               cell(round.accuracy) + "," + cell(round.loss) + "," + cell(round.epsilon) + "," +
-              cell(round.client_epsilon) + "\n");
+              cell(round.client_epsilon) + "," + cell(round.attack_success) + "\n");
   csv(timings_, "timings.csv", "round,seconds").append(number + "," + cell(seconds) + "\n");
+}
+
+void RunFolder::append_communication(int64_t round, const RoundStory& story,
+                                     const RoundOutcome& outcome) {
+  csv(communication_, "communication.csv",
+      "round,trained,counted,rejected,bytes_down,bytes_up,simulated_time")
+      .append(std::to_string(round) + "," + std::to_string(story.charged.size()) + "," +
+              std::to_string(outcome.used) + "," + std::to_string(outcome.rejected) + "," +
+              std::to_string(outcome.bytes_down) + "," + std::to_string(outcome.bytes_up) + "," +
+              cell(story.duration) + "\n");
 }
 
 void RunFolder::append_training(int64_t round, const LocalMetrics& metrics, bool is_private) {

@@ -6,6 +6,8 @@
 #include "starling/core/files.h"
 #include "starling/core/folder_lock.h"
 #include "starling/core/json.h"
+#include "starling/federated/simulation.h"
+#include "starling/federated/world.h"
 #include "starling/nn/state.h"
 #include "starling/report/record.h"
 #include "starling/train/trainer.h"
@@ -31,6 +33,8 @@ class RunFolder {
 
   void write_experiment(const Json& resolved) const;
   void append_round(const RoundRecord& round, double seconds);
+  // Who was there and what travelled: for rounds whose cohorts are public.
+  void append_communication(int64_t round, const RoundStory& story, const RoundOutcome& outcome);
   // Training metrics: private in a DP run, and then readable by the owner alone.
   void append_training(int64_t round, const LocalMetrics& metrics, bool is_private);
   // The global model's accuracy on one client's own examples: likewise.
@@ -48,6 +52,7 @@ class RunFolder {
   std::unique_ptr<FolderLock> lock_;
   std::unique_ptr<DurableFile> rounds_;
   std::unique_ptr<DurableFile> timings_;
+  std::unique_ptr<DurableFile> communication_;
   std::unique_ptr<DurableFile> training_;
   std::unique_ptr<DurableFile> clients_;
 };

@@ -17,6 +17,7 @@ constexpr size_t kMostDifferences = 5;
 constexpr const char* kModel = "model";
 constexpr const char* kStrategy = "strategy";
 constexpr const char* kClients = "clients";
+constexpr const char* kHistory = "history";
 constexpr const char* kExperiment = "experiment";
 constexpr const char* kProgress = "progress";
 
@@ -62,6 +63,7 @@ std::string pack_clients(const std::vector<ClientState>& states) {
     const std::string id = std::to_string(i);
     if (!states[i].memory.empty()) tensors.push_back(view("memory/" + id, states[i].memory));
     if (!states[i].personal.empty()) tensors.push_back(view("personal/" + id, states[i].personal));
+    if (!states[i].residual.empty()) tensors.push_back(view("residual/" + id, states[i].residual));
   }
   return format_safetensors(tensors);
 }
@@ -79,7 +81,7 @@ void unpack_clients(const std::string& bytes, std::vector<ClientState>& states) 
   };
   for (size_t i = 0; i < states.size(); ++i) {
     const std::string id = std::to_string(i);
-    states[i] = {take("memory/" + id), take("personal/" + id)};
+    states[i] = {take("memory/" + id), take("personal/" + id), take("residual/" + id)};
   }
   if (used != file.tensors.size())
     throw InputError("checkpoint: clients", "holds the state of clients that are not there");
@@ -121,11 +123,13 @@ void list_differences(const Json& was, const Json& is, const std::string& pointe
 }  // namespace
 
 Checkpoint pack(int64_t round, const std::string& config, const Json& experiment,
-                const RunProgress& progress, Server& server, Simulation& simulation) {
+                const RunProgress& progress, Server& server, Simulation& simulation,
+                const GlobalHistory& history) {
   Checkpoint checkpoint{progress.record.id, config, round, {}};
   checkpoint.sections[kModel] = to_safetensors(server.global());
   checkpoint.sections[kStrategy] = pack_strategy(server.strategy());
   checkpoint.sections[kClients] = pack_clients(simulation.states());
+  checkpoint.sections[kHistory] = to_safetensors(history.pack());
   checkpoint.sections[kExperiment] = experiment.dump();
   checkpoint.sections[kProgress] = progress_json(progress, server.clip_norm()).dump();
   return checkpoint;
@@ -149,13 +153,15 @@ RunProgress unpack_progress(const Checkpoint& checkpoint) {
   return progress;
 }
 
-void unpack_federation(const Checkpoint& checkpoint, Server& server, Simulation& simulation) {
+void unpack_federation(const Checkpoint& checkpoint, Server& server, Simulation& simulation,
+                       GlobalHistory& history) {
   const std::string source = "checkpoint: progress";
   const Json json = parse_json(checkpoint.section(kProgress), source);
   const double clip_norm = JsonObject(json, source).number("clip_norm");
   server.restore(from_safetensors(checkpoint.section(kModel), "checkpoint: model"), clip_norm);
   unpack_strategy(checkpoint.section(kStrategy), server.strategy());
   unpack_clients(checkpoint.section(kClients), simulation.states());
+  history.unpack(from_safetensors(checkpoint.section(kHistory), "checkpoint: history"));
 }
 
 void check_same_experiment(const Checkpoint& checkpoint, const Json& experiment,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "experiment/history.h"
 #include "starling/core/checkpoint.h"
 #include "starling/core/json.h"
 #include "starling/federated/simulation.h"
@@ -26,13 +27,15 @@ struct RunProgress {
 
 // After `round` rounds. `experiment` is the resolved one.
 Checkpoint pack(int64_t round, const std::string& config, const Json& experiment,
-                const RunProgress& progress, Server& server, Simulation& simulation);
+                const RunProgress& progress, Server& server, Simulation& simulation,
+                const GlobalHistory& history);
 
 // Errors: InputError where a section is missing or malformed.
 RunProgress unpack_progress(const Checkpoint& checkpoint);
 // Errors: InputError or Error where the checkpoint does not fit the model or the strategy; nothing
 // may be trained then.
-void unpack_federation(const Checkpoint& checkpoint, Server& server, Simulation& simulation);
+void unpack_federation(const Checkpoint& checkpoint, Server& server, Simulation& simulation,
+                       GlobalHistory& history);
 
 // Refuses an experiment that is not the checkpoint's, with what differs. Errors: InputError at
 // `source`.

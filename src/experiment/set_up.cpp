@@ -1,9 +1,11 @@
 #include <ATen/ATen.h>
 
-#include "experiment/parts.h"
+#include <algorithm>
+
 #include "starling/core/error.h"
 #include "starling/core/hash.h"
 #include "starling/data/catalogue.h"
+#include "starling/data/feature_shift.h"
 #include "starling/data/partition.h"
 #include "starling/experiment/run.h"
 #include "starling/train/dp_optimizer.h"
@@ -28,25 +30,24 @@ DataSplit load_data(const Experiment& experiment, const RunOptions& options) {
   return load_dataset(spec.name, wanted);
 }
 
-// The partition's complaints begin with "partition/...": a pointer into the file.
-Partition deal_out(const Experiment& experiment, const Dataset& train, const std::string& source) {
-  RandomStream dealing(RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)),
-                       {Purpose::partition});
+RandomKey seed_key(const Experiment& experiment) {
+  return RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
+}
+
+// The complaints of `work` begin with a pointer into the file, from its first key on.
+template <class Work>
+auto in_file(const std::string& source, Work work) {
   try {
-    return make_partition(experiment.partition, train, dealing);
+    return work();
   } catch (const InputError& problem) {
-    throw InputError(source + ": /" + problem.what());
+    throw InputError(source + problem.what());
   }
 }
 
-void shift(const Experiment& experiment, const Partition& partition, Dataset& train,
-           const std::string& source) {
-  try {
-    shift_features(experiment.feature_shift, partition,
-                   RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)), train);
-  } catch (const InputError& problem) {
-    throw InputError(source + ": /" + problem.what());
-  }
+Partition deal_out(const Experiment& experiment, const Dataset& train, const std::string& source) {
+  RandomStream dealing(seed_key(experiment), {Purpose::partition});
+  return in_file(source + ": /",
+                 [&] { return make_partition(experiment.partition, train, dealing); });
 }
 
 Examples examples_of(const Dataset& data, DType dtype) {
@@ -110,17 +111,82 @@ int64_t trainable_count(const torch::nn::Module& model) {
   return count;
 }
 
+// Moves the examples at `indices`, ascending, out of `data`.
+Dataset split_off(Dataset& data, const std::vector<int64_t>& indices) {
+  Dataset chosen = data, rest = data;
+  for (Dataset* part : {&chosen, &rest}) {
+    part->features.clear();
+    part->labels.clear();
+    part->owners.clear();
+  }
+  const auto size = static_cast<size_t>(data.example_size());
+  for (int64_t i = 0; i < data.size(); ++i) {
+    Dataset& to = std::ranges::binary_search(indices, i) ? chosen : rest;
+    const auto first = data.features.begin() + static_cast<int64_t>(size) * i;
+    to.features.insert(to.features.end(), first, first + static_cast<int64_t>(size));
+    to.labels.push_back(data.labels[static_cast<size_t>(i)]);
+    if (!data.owners.empty()) to.owners.push_back(data.owners[static_cast<size_t>(i)]);
+  }
+  data = std::move(rest);
+  return chosen;
+}
+
+// The server's own examples, before the others are dealt out.
+void take_root(const Experiment& experiment, Dataset& train, Federation& federation,
+               const std::string& source) {
+  const auto* fltrust = std::get_if<FlTrustAggregation>(&experiment.aggregation);
+  if (fltrust == nullptr) return;
+  if (fltrust->root_examples >= train.size())
+    throw InputError(source + ": /aggregation/root_examples",
+                     std::to_string(fltrust->root_examples) + " leaves nothing of the " +
+                         std::to_string(train.size()) + " training examples to the clients");
+  RandomStream stream(seed_key(experiment), {Purpose::data});
+  federation.root =
+      examples_of(split_off(train, stream.subset(train.size(), fltrust->root_examples)),
+                  experiment.compute.dtype);
+}
+
+// Calls work(features, labels) on float32 values, which it may change.
+template <class Work>
+void change(Examples& examples, Work work) {
+  const auto features = examples.features.to(torch::kFloat).contiguous();
+  work(std::span(features.data_ptr<float>(), static_cast<size_t>(features.numel())),
+       std::span(examples.labels.data_ptr<int64_t>(), static_cast<size_t>(examples.size())));
+  examples.features = features.to(examples.features.scalar_type());
+}
+
+void attack(const Experiment& experiment, const Dataset& train, Federation& federation,
+            const std::string& source) {
+  const auto key = seed_key(experiment);
+  federation.attackers = draw_attackers(experiment.attack, std::ssize(federation.clients), key);
+  in_file(source + ": ", [&] {
+    for (const int64_t client : federation.attackers)
+      change(federation.clients[static_cast<size_t>(client)], [&](auto features, auto labels) {
+        poison(experiment.attack, features, train.shape, labels, train.classes, client, key);
+      });
+  });
+  const auto* backdoor = std::get_if<BackdoorAttack>(&experiment.attack);
+  if (backdoor == nullptr) return;
+  const auto others = federation.test.labels.ne(backdoor->target).nonzero().squeeze(1);
+  federation.stamped_test = Examples{federation.test.features.index_select(0, others),
+                                     torch::full({others.size(0)}, backdoor->target, torch::kLong)};
+  change(*federation.stamped_test,
+         [&](auto features, auto) { stamp(*backdoor, features, train.shape); });
+}
+
 }  // namespace
 
 Federation set_up(const Experiment& experiment, const RunOptions& options) {
-  experiment::refuse_not_carried_out(experiment, options.source);
   DataSplit data = load_data(experiment, options);
   Federation federation;
   federation.data_hash = hash_of(data);
   federation.train_examples = data.train.size();
 
+  take_root(experiment, data.train, federation, options.source);
   const Partition partition = deal_out(experiment, data.train, options.source);
-  shift(experiment, partition, data.train, options.source);
+  in_file(options.source + ": /", [&] {
+    shift_features(experiment.feature_shift, partition, seed_key(experiment), data.train);
+  });
   const Examples all = examples_of(data.train, experiment.compute.dtype);
   std::vector<int64_t> sizes;
   for (const auto& indices : partition.clients) {
@@ -128,6 +194,7 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
     sizes.push_back(static_cast<int64_t>(indices.size()));
   }
   federation.test = examples_of(data.test, experiment.compute.dtype);
+  attack(experiment, data.train, federation, options.source);
 
   federation.factory = factory_of(experiment, data.train, options.source);
   const auto model = federation.factory();

@@ -40,6 +40,7 @@ ClientUpdate Client::train(Model& model, const StateDict& global, const ClientTa
   update.client = id_;
   update.round = task.round;
   update.examples = size();
+  update.staleness = task.staleness;
   update.learning_rate =
       std::visit([](const auto& spec) { return spec.learning_rate; }, task.local.optimizer) *
       task.local.learning_rate_factor;

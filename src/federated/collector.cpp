@@ -1,13 +1,63 @@
 #include "starling/federated/collector.h"
 
+#include <algorithm>
+
 #include "starling/core/error.h"
 #include "starling/core/log.h"
 
 namespace starling {
+namespace {
 
-Collector::Collector(const Server& server, int64_t round)
+bool is_robust(const Server& server) {
+  return !std::holds_alternative<MeanAggregation>(server.options().aggregation);
+}
+
+// Calls work(part, its values) for every part of the layout.
+template <class Work>
+void for_each_part(const Server& server, std::span<double> values, Work work) {
+  const auto& parts = server.layout().parts();
+  for (size_t p = 0; p < parts.size(); ++p)
+    work(p,
+         values.subspan(static_cast<size_t>(parts[p].first), static_cast<size_t>(parts[p].size)));
+}
+
+// The coordinates that travel, one after the other; and back.
+std::vector<double> shared_values(const Server& server, std::span<double> upload) {
+  std::vector<double> shared;
+  for_each_part(server, upload, [&](size_t p, std::span<const double> part) {
+    if (!server.keeps_local(p)) shared.insert(shared.end(), part.begin(), part.end());
+  });
+  return shared;
+}
+
+void put_back(const Server& server, std::span<const double> shared, std::span<double> upload) {
+  for_each_part(server, upload, [&](size_t p, std::span<double> part) {
+    if (server.keeps_local(p)) return;
+    std::ranges::copy(shared.first(part.size()), part.begin());
+    shared = shared.subspan(part.size());
+  });
+}
+
+}  // namespace
+
+StateDict start_of(const Server& server, const ClientState& state) {
+  if (server.kept_size() == 0 || state.personal.empty()) return server.global();
+  StateDict kept = clone(server.global());
+  server.layout().write(state.personal, kept);
+  StateDict start = server.global();
+  const auto& parts = server.layout().parts();
+  for (size_t p = 0; p < parts.size(); ++p) {
+    if (!server.keeps_local(p)) continue;
+    const auto of_part = [&](const NamedTensor& tensor) { return tensor.name == parts[p].name; };
+    *std::ranges::find_if(start.tensors, of_part) = *std::ranges::find_if(kept.tensors, of_part);
+  }
+  return start;
+}
+
+Collector::Collector(const Server& server, int64_t round, const Channel& channel)
     : server_(server),
       round_(round),
+      channel_(channel),
       sum_(server.rule()),
       update_(static_cast<size_t>(server.layout().size())),
       upload_(static_cast<size_t>(server.rule().size)),
@@ -26,8 +76,18 @@ void Collector::check(const ClientUpdate& update) const {
   check_same_layout(server_.global(), update.state, "the update");
 }
 
-void Collector::encode(const ClientUpdate& update, ClientState& state) {
-  server_.layout().read_difference(update.state, server_.global(), update_);
+void Collector::read_update(const ClientUpdate& update, ClientState& state,
+                            const StateDict& start) {
+  server_.layout().read_difference(update.state, start, update_);
+  if (server_.kept_size() > 0) {
+    state.personal.resize(update_.size());
+    server_.layout().read(update.state, state.personal);
+    for_each_part(server_, update_, [&](size_t p, std::span<double> part) {
+      if (server_.keeps_local(p)) std::ranges::fill(part, 0.0);
+    });
+  }
+  if (std::ranges::binary_search(channel_.attackers, update.client))
+    attack_update(channel_.attack, update_, update.client, round_, channel_.key);
   LocalResult result;
   result.update = update_;
   result.steps = update.metrics.steps;
@@ -35,15 +95,34 @@ void Collector::encode(const ClientUpdate& update, ClientState& state) {
   result.learning_rate = update.learning_rate;
   result.momentum = update.momentum;
   result.initial_loss = update.initial_loss;
+  result.staleness = update.staleness;
   server_.strategy().upload(result, state.memory, upload_);
 }
 
-bool Collector::add(const ClientUpdate& update, ClientState& state) {
+// Through the wire: what the server goes on with is what it decodes.
+void Collector::send(int64_t client, ClientState& state) {
+  if (server_.kept_size() == 0 && std::holds_alternative<NoCompression>(channel_.communication)) {
+    bytes_up_ += upload_bytes(channel_.communication, std::ssize(upload_));
+    return;
+  }
+  const StreamId id{Purpose::compression, client, round_};
+  if (server_.kept_size() == 0) {
+    bytes_up_ += compress(channel_.communication, upload_, state.residual, channel_.key, id);
+    return;
+  }
+  auto shared = shared_values(server_, upload_);
+  bytes_up_ += compress(channel_.communication, shared, state.residual, channel_.key, id);
+  put_back(server_, shared, upload_);
+}
+
+bool Collector::add(const ClientUpdate& update, ClientState& state, const StateDict& start) {
   try {
     check(update);
-    encode(update, state);
+    read_update(update, state, start);
+    send(update.client, state);
     sum_.add(upload_, server_.weight_of(update.examples));
     seen_[static_cast<size_t>(update.client)] = true;
+    if (is_robust(server_)) uploads_[update.client] = upload_;
     return true;
   } catch (const Error& problem) {
     // Who takes part is secret under client-level privacy.
@@ -55,9 +134,23 @@ bool Collector::add(const ClientUpdate& update, ClientState& state) {
   }
 }
 
-void Collector::merge(const Collector& other) {
+void Collector::trust(const ClientUpdate& update) {
+  trusted_.resize(update_.size());
+  server_.layout().read_difference(update.state, server_.global(), trusted_);
+}
+
+void Collector::merge(Collector&& other) {
   sum_.merge(other.sum_);
+  uploads_.merge(other.uploads_);
+  if (!other.trusted_.empty()) trusted_ = std::move(other.trusted_);
   rejected_ += other.rejected_;
+  bytes_up_ += other.bytes_up_;
+}
+
+std::vector<std::span<const double>> Collector::uploads() const {
+  std::vector<std::span<const double>> all;
+  for (const auto& [client, upload] : uploads_) all.emplace_back(upload);
+  return all;
 }
 
 }  // namespace starling

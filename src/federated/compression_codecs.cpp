@@ -97,9 +97,8 @@ std::vector<int64_t> get_places(std::span<const std::byte> bytes, int64_t count,
     for (int64_t k = 0; k < count; ++k)
       places.push_back(get<uint32_t>(bytes, static_cast<size_t>(k)));
   }
-  const bool ascend =
-      std::adjacent_find(places.begin(), places.end(), std::greater_equal<int64_t>()) ==
-      places.end();
+  const bool ascend = std::adjacent_find(places.begin(), places.end(),
+                                         std::greater_equal<int64_t>()) == places.end();
   if (static_cast<int64_t>(places.size()) != count || !ascend || places.back() >= size)
     throw Error("an encoded update does not name " + std::to_string(count) +
                 " ascending places of " + std::to_string(size));

@@ -6,7 +6,11 @@ namespace starling {
 
 std::shared_ptr<const GradientCorrection> local_correction(const Model& model, const Server& server,
                                                            const ClientState& state) {
-  const LocalCorrection flat = server.strategy().correction(state.memory);
+  return as_correction(model, server, server.strategy().correction(state.memory));
+}
+
+std::shared_ptr<const GradientCorrection> as_correction(const Model& model, const Server& server,
+                                                        const LocalCorrection& flat) {
   if (flat.proximal == 0.0 && flat.offset.empty()) return nullptr;
   auto correction = std::make_shared<GradientCorrection>();
   correction->proximal = flat.proximal;

@@ -7,7 +7,10 @@
 
 namespace starling {
 
-// The strategy's correction for this client, over the model's trainable parameters; null: none.
+// A flat correction over the model's trainable parameters; null where it adds nothing.
+std::shared_ptr<const GradientCorrection> as_correction(const Model& model, const Server& server,
+                                                        const LocalCorrection& flat);
+// The strategy's correction for this client.
 std::shared_ptr<const GradientCorrection> local_correction(const Model& model, const Server& server,
                                                            const ClientState& state);
 

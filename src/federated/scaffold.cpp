@@ -22,6 +22,7 @@ class Scaffold final : public Strategy {
     return result;
   }
 
+  int64_t download_size(int64_t size) const override { return 2 * size; }
   int64_t upload_size(int64_t size) const override { return 2 * size; }
 
   void upload(const LocalResult& result, ClientMemory& memory,

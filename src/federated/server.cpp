@@ -5,6 +5,8 @@
 
 #include "federated/tree_noise.h"
 #include "starling/core/error.h"
+#include "starling/core/log.h"
+#include "starling/federated/collector.h"
 
 namespace starling {
 namespace {
@@ -55,6 +57,14 @@ Server::Server(StateDict initial, std::unique_ptr<Strategy> strategy, const Serv
   if (!all_finite(global_))
     throw Error("the initial model is not finite in " + first_non_finite(global_));
   if (options_.privacy) options_.privacy->validate();
+  if (options_.privacy && !std::holds_alternative<MeanAggregation>(options_.aggregation))
+    throw Error("robust aggregation has no sensitivity that client-level noise is made for");
+  for (const auto& part : layout_.parts()) {
+    const auto place = std::ranges::find(options_.places, part.name, &TensorPlace::name);
+    kept_.push_back(strategy_->keeps_local(
+        place == options_.places.end() ? TensorPlace{part.name, ""} : *place));
+    if (kept_.back()) kept_size_ += part.size;
+  }
 }
 
 SumRule Server::rule() const {
@@ -107,18 +117,23 @@ void Server::adapt_clip_norm(const UpdateSum& sum, int64_t round, const RandomKe
                  plan.smallest_clip(), plan.largest_clip());
 }
 
-void Server::apply(const UpdateSum& sum) {
+std::vector<double> Server::mean_of(const UpdateSum& sum) const {
   const auto& plan = options_.privacy;
   const double divisor = plan ? plan->divisor() : static_cast<double>(sum.weight());
   std::vector<double> values(sum.sum().values().size());
   sum.sum().decode(std::span(values), 1.0 / divisor);
+  return values;
+}
+
+void Server::apply(const std::vector<double>& values, const UpdateSum& sum) {
+  const auto& plan = options_.privacy;
   MeanUpload mean;
   mean.values = values;
   mean.clients = plan ? 0 : sum.clients();
   mean.population = options_.population;
   if (plan) {
     mean.participation = plan->divisor() / static_cast<double>(plan->clients * plan->weight_cap);
-    mean.noise_variance = std::pow(plan->noise_standard_deviation(clip_norm_) / divisor, 2);
+    mean.noise_variance = std::pow(plan->noise_standard_deviation(clip_norm_) / plan->divisor(), 2);
   } else {
     mean.participation =
         static_cast<double>(sum.clients()) / static_cast<double>(options_.population);
@@ -134,14 +149,26 @@ void Server::apply(const UpdateSum& sum) {
   global_ = std::move(next);
 }
 
-void Server::finish(UpdateSum& sum, int64_t round, const RandomKey& key) {
-  if (!options_.privacy) {
-    if (sum.clients() > 0) apply(sum);
+void Server::finish(Collector& collector, const RandomKey& key) {
+  UpdateSum& sum = collector.sum();
+  const int64_t round = collector.round();
+  if (options_.privacy) {
+    add_noise(sum, round, key);
+    apply(mean_of(sum), sum);
+    if (options_.privacy->adaptive) adapt_clip_norm(sum, round, key);
     return;
   }
-  add_noise(sum, round, key);
-  apply(sum);
-  if (options_.privacy->adaptive) adapt_clip_norm(sum, round, key);
+  if (sum.clients() == 0) return;
+  if (std::holds_alternative<MeanAggregation>(options_.aggregation)) {
+    apply(mean_of(sum), sum);
+  } else if (sum.clients() < minimum_updates(options_.aggregation)) {
+    log::warning("round " + std::to_string(round + 1) +
+                 " is left out: " + to_string(options_.aggregation) + " needs " +
+                 std::to_string(minimum_updates(options_.aggregation)) + " updates, and " +
+                 std::to_string(sum.clients()) + " came in");
+  } else {
+    apply(aggregate(options_.aggregation, collector.uploads(), collector.trusted()), sum);
+  }
 }
 
 void Server::restore(const StateDict& global, double clip_norm) {

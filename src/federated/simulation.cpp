@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "federated/local_correction.h"
+#include "federated/personal_model.h"
 #include "starling/core/error.h"
 #include "starling/core/log.h"
 
@@ -96,7 +97,7 @@ RoundOutcome Simulation::round(Server& server, int64_t round,
   const auto ids = longest_first(participants, clients_);
   std::vector<Collector> collectors;
   for (size_t i = 0; i < std::max<size_t>(1, std::min(ids.size(), replicas_.size())); ++i)
-    collectors.emplace_back(server, round);
+    collectors.emplace_back(server, round, channel_);
   std::vector<LocalMetrics> metrics(ids.size());
   Failures failures(!server.options().privacy);  // who takes part may be secret
   on_workers(std::ssize(ids), [&](Model& model, size_t worker, int64_t job) {
@@ -106,23 +107,36 @@ RoundOutcome Simulation::round(Server& server, int64_t round,
       ClientTask work = task(client.id());
       work.initial_loss = server.strategy().wants_initial_loss();
       work.local.correction = local_correction(model, server, state);
-      const auto update = client.train(model, server.global(), work);
+      const StateDict& global = work.start ? *work.start : server.global();
+      const auto update = client.train(model, work.start ? global : start_of(server, state), work);
       metrics[job] = update.metrics;
-      collectors[worker].add(update, state);
+      if (collectors[worker].add(update, state, global))
+        train_personal(model, client, server, state, work);
     } catch (const std::exception& problem) {
       failures.add(client.id(), problem);
     }
   });
   failures.refuse_all_of(std::ssize(ids));
+  if (root_) collectors[0].trust(root_->train(*replicas_[0], server.global(), task(-1)));
 
-  for (size_t i = 1; i < collectors.size(); ++i) collectors[0].merge(collectors[i]);
+  for (size_t i = 1; i < collectors.size(); ++i) collectors[0].merge(std::move(collectors[i]));
   RoundOutcome outcome;
   outcome.used = collectors[0].sum().clients();
   outcome.rejected = collectors[0].rejected();
   outcome.failed = failures.count();
+  outcome.bytes_up = collectors[0].bytes_up();
+  outcome.bytes_down =
+      std::ssize(ids) *
+      download_bytes(server.strategy().download_size(server.layout().size() - server.kept_size()));
   for (const auto& one : metrics) outcome.metrics += one;
-  server.finish(collectors[0].sum(), round, key);
+  server.finish(collectors[0], key);
   return outcome;
+}
+
+Evaluation Simulation::evaluate_client(const Server& server, int64_t client, int64_t batch_size) {
+  const ClientState& state = states_.at(static_cast<size_t>(client));
+  return evaluate(personal_state(server, state), clients_.at(static_cast<size_t>(client)).data(),
+                  batch_size);
 }
 
 Evaluation Simulation::evaluate(const StateDict& state, const Examples& data, int64_t batch_size) {

@@ -1,5 +1,6 @@
 #include "starling/report/record.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -39,6 +40,24 @@ std::string word(Guarantee guarantee) {
   return "";
 }
 
+Json write(const std::optional<AccuracySpread>& spread) {
+  if (!spread) return nullptr;
+  return Json::object({{"mean", spread->mean},
+                       {"standard_deviation", spread->standard_deviation},
+                       {"smallest", spread->smallest},
+                       {"largest", spread->largest}});
+}
+
+AccuracySpread read_spread(JsonObject object) {
+  AccuracySpread spread;
+  spread.mean = object.number("mean", kUnit);
+  spread.standard_deviation = object.number("standard_deviation", kUnit);
+  spread.smallest = object.number("smallest", kUnit);
+  spread.largest = object.number("largest", kUnit);
+  object.finish();
+  return spread;
+}
+
 Json write(const RoundRecord& r) {
   return Json::object({{"round", r.round},
                        {"clients", optional(r.clients)},
@@ -46,7 +65,9 @@ Json write(const RoundRecord& r) {
                        {"accuracy", optional(r.accuracy)},
                        {"loss", bound(r.loss)},
                        {"epsilon", bound(r.epsilon)},
-                       {"client_epsilon", bound(r.client_epsilon)}});
+                       {"client_epsilon", bound(r.client_epsilon)},
+                       {"attack_success", optional(r.attack_success)},
+                       {"client_accuracy", write(r.client_accuracy)}});
 }
 
 RoundRecord read_round(JsonObject object) {
@@ -58,6 +79,9 @@ RoundRecord read_round(JsonObject object) {
   r.loss = read_optional_bound(object, "loss");
   r.epsilon = read_optional_bound(object, "epsilon");
   r.client_epsilon = read_optional_bound(object, "client_epsilon");
+  r.attack_success = object.optional_number("attack_success", kUnit);
+  if (object.has("client_accuracy"))
+    r.client_accuracy = read_spread(object.object("client_accuracy"));
   object.finish();
   return r;
 }
@@ -157,6 +181,19 @@ Json write_all(const std::vector<Record>& records) {
 
 }  // namespace
 
+AccuracySpread spread_of(const std::vector<double>& accuracies) {
+  AccuracySpread spread;
+  if (accuracies.empty()) return spread;
+  const auto count = static_cast<double>(accuracies.size());
+  double squares = 0.0;
+  for (const double value : accuracies) spread.mean += value / count;
+  for (const double value : accuracies) squares += (value - spread.mean) * (value - spread.mean);
+  spread.standard_deviation = std::sqrt(squares / count);
+  spread.smallest = *std::ranges::min_element(accuracies);
+  spread.largest = *std::ranges::max_element(accuracies);
+  return spread;
+}
+
 Json to_json(const RunRecord& r) {
   Json environment = Json::object();
   for (const auto& [name, value] : r.environment) environment[name] = value;
@@ -172,6 +209,8 @@ Json to_json(const RunRecord& r) {
                        {"test_examples", r.test_examples},
                        {"population", r.population},
                        {"rounds_planned", r.rounds_planned},
+                       {"bytes_up", optional(r.bytes_up)},
+                       {"bytes_down", optional(r.bytes_down)},
                        {"privacy", write_all(r.privacy)},
                        {"environment", environment},
                        {"experiment", r.experiment},
@@ -194,6 +233,8 @@ RunRecord parse_record(const Json& json, const std::string& source) {
   r.test_examples = count(file, "test_examples");
   r.population = count(file, "population");
   r.rounds_planned = count(file, "rounds_planned");
+  r.bytes_up = file.optional_integer("bytes_up", 0, kLargest);
+  r.bytes_down = file.optional_integer("bytes_down", 0, kLargest);
   r.experiment = file.object("experiment").value();
   for (auto& one : file.objects("privacy")) r.privacy.push_back(read_statement(one));
   for (auto& one : file.objects("rounds")) r.rounds.push_back(read_round(one));

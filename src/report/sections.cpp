@@ -235,6 +235,10 @@ std::string data_in_words(const RunRecord& record) {
          " training and " + grouped(record.test_examples) + " test examples";
 }
 
+std::string megabytes(int64_t bytes) {
+  return rounded(static_cast<double>(bytes) / 1e6, 3) + " MB";
+}
+
 Section training(const RunRecord& record) {
   Section section{"Training", {}, {}};
   add(section.facts, "Data", data_in_words(record));
@@ -249,6 +253,18 @@ Section training(const RunRecord& record) {
           setting(record, "/local/optimizer/learning_rate") + ", schedule " +
           setting(record, "/local/schedule/kind"));
   add(section.facts, "Strategy", setting(record, "/strategy/kind"));
+  if (record.bytes_up)
+    add(section.facts, "Communication",
+        megabytes(*record.bytes_up) + " up, " + megabytes(*record.bytes_down) + " down");
+  if (!record.rounds.empty() && record.rounds.back().client_accuracy) {
+    const auto& spread = *record.rounds.back().client_accuracy;
+    add(section.facts, "Accuracy over clients",
+        "mean " + percent(spread.mean) + ", standard deviation " +
+            percent(spread.standard_deviation) + ", " + percent(spread.smallest) + " to " +
+            percent(spread.largest) + ", each on its own examples");
+  }
+  if (!record.rounds.empty() && record.rounds.back().attack_success)
+    add(section.facts, "Backdoor success", percent(*record.rounds.back().attack_success));
   add(section.facts, "Status", record.status);
   add(section.facts, "Time", duration(record.seconds));
   return section;

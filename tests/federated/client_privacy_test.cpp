@@ -53,7 +53,7 @@ void one_round(Server& server, int64_t round, const std::vector<ClientUpdate>& u
   Collector collector(server, round);
   ClientState state;
   for (const auto& update : updates) collector.add(update, state);
-  server.finish(collector.sum(), round, RandomKey::from_seed(key));
+  server.finish(collector, RandomKey::from_seed(key));
 }
 
 torch::Tensor weights(const Server& server) { return server.global().at("w").to(torch::kDouble); }

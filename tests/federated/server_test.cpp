@@ -38,7 +38,7 @@ int64_t aggregate(Server& server, const std::vector<ClientUpdate>& updates) {
   Collector collector(server, 0);
   ClientState state;
   for (const auto& update : updates) collector.add(update, state);
-  server.finish(collector.sum(), 0, RandomKey::from_seed(3));
+  server.finish(collector, RandomKey::from_seed(3));
   return collector.rejected();
 }
 

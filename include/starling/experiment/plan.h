@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "starling/experiment/experiment.h"
+#include "starling/federated/async_schedule.h"
 #include "starling/privacy/accountant.h"
 #include "starling/privacy/event_json.h"
 #include "starling/privacy/plan.h"
@@ -39,6 +40,7 @@ struct FederationPlan {
   // [rounds] client ids, ascending. Drawn from the seed alone, never from data; empty where cohorts
   // are secret because client-level privacy counts on their sampling.
   std::vector<std::vector<int64_t>> schedule;
+  std::vector<AsyncRound> async;     // [rounds] under strategy fedbuff, otherwise empty
   std::optional<ServerPlan> server;  // at client level
   std::vector<ClientPlan> clients;
   double delta = 0.0;                  // at example level; 0 without privacy
@@ -53,6 +55,9 @@ struct FederationPlan {
 // Errors: InputError where a plan is impossible, e.g. a target that no noise reaches.
 FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
                                const std::string& source);
+
+// How many of the invited clients a round waits for.
+int64_t wanted_clients(const Experiment& experiment, int64_t invited);
 
 // False where relation add_remove protects how many examples a client has, or where whole clients
 // are protected: no number of training examples may then be shown.

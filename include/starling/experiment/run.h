@@ -45,9 +45,13 @@ struct RunOptions {
 
 // Everything a run needs, before its first step.
 struct Federation {
-  std::vector<Examples> clients;  // by client id
-  Examples test;                  // declared public
-  ModelFactory factory;           // makes models with the initial weights and frozen layers
+  std::vector<Examples> clients;   // by client id
+  Examples test;                   // declared public
+  std::vector<int64_t> attackers;  // ascending
+  std::optional<Examples>
+      stamped_test;              // under a backdoor: other classes, stamped, labelled target
+  std::optional<Examples> root;  // the server's own examples, for fltrust
+  ModelFactory factory;          // makes models with the initial weights and frozen layers
   StateDict initial;
   int64_t parameters = 0;  // trainable
   int64_t train_examples = 0;

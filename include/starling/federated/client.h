@@ -2,6 +2,7 @@
 // One participant: its own examples, and what it does with the global model in a round.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "starling/nn/state.h"
@@ -20,6 +21,7 @@ struct ClientUpdate {
   double learning_rate = 0.0;  // of the local optimizer in this round
   double momentum = 0.0;       // of it
   double initial_loss = 0.0;   // of the global model on the client's examples, where asked for
+  int64_t staleness = 0;       // global models made since the client began
 };
 
 // One client's work in one round.
@@ -30,6 +32,9 @@ struct ClientTask {
   std::optional<ExampleLevel> privacy;
   bool fixed_buffers = false;  // true under any privacy: buffers that training changes are refused
   bool initial_loss = false;   // evaluate before training
+  // Asynchronous rounds: the global model that the client began with; null: the present one.
+  std::shared_ptr<const StateDict> start;
+  int64_t staleness = 0;
 };
 
 class Client {

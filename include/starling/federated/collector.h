@@ -5,9 +5,13 @@
 // left out whole, counted and logged; the rest of the round goes on.
 
 #include <cstdint>
+#include <map>
+#include <span>
 #include <vector>
 
+#include "starling/federated/attack.h"
 #include "starling/federated/client.h"
+#include "starling/federated/compression.h"
 #include "starling/federated/server.h"
 
 namespace starling {
@@ -15,32 +19,61 @@ namespace starling {
 // What a client keeps between rounds, by strategies and codecs.
 struct ClientState {
   ClientMemory memory;           // the strategy's
-  std::vector<double> personal;  // values of the tensors that it keeps to itself, [size] or empty
+  std::vector<double> personal;  // values of the parts that it keeps to itself, or of its own
+                                 // model, [size]; empty before it first takes part
+  std::vector<double> residual;  // what compression lost so far, with error feedback
 };
+
+// What stands between clients and the server of a simulation: who attacks, and the wire. Its draws
+// come from the experiment's seed; no bound counts on them.
+struct Channel {
+  AttackSpec attack;
+  std::vector<int64_t> attackers;  // ascending
+  CommunicationSpec communication;
+  RandomKey key;  // needed where either is used
+};
+
+// The model that a client starts from: the global one, with the parts that it keeps to itself.
+StateDict start_of(const Server& server, const ClientState& state);
 
 class Collector {
  public:
   // `server` must outlive it and stay unchanged.
-  Collector(const Server& server, int64_t round);
+  Collector(const Server& server, int64_t round, const Channel& channel = {});
 
-  // True if the update entered the sum.
-  bool add(const ClientUpdate& update, ClientState& state);
-  void merge(const Collector& other);
+  // `start` is the global model that the client began with. True if the update entered the sum.
+  bool add(const ClientUpdate& update, ClientState& state, const StateDict& start);
+  bool add(const ClientUpdate& update, ClientState& state) {
+    return add(update, state, server_.global());
+  }
+  // The server's own update, for robust rules that compare the others to it.
+  void trust(const ClientUpdate& update);
+  void merge(Collector&& other);
 
+  int64_t round() const { return round_; }
   int64_t rejected() const { return rejected_; }
+  int64_t bytes_up() const { return bytes_up_; }
   UpdateSum& sum() { return sum_; }
+  // For robust rules: every upload, in the order of client ids.
+  std::vector<std::span<const double>> uploads() const;
+  std::span<const double> trusted() const { return trusted_; }
 
  private:
   void check(const ClientUpdate& update) const;
-  void encode(const ClientUpdate& update, ClientState& state);
+  void read_update(const ClientUpdate& update, ClientState& state, const StateDict& start);
+  void send(int64_t client, ClientState& state);
 
   const Server& server_;
   int64_t round_;
+  Channel channel_;
   UpdateSum sum_;
-  std::vector<double> update_;  // trained - global
+  std::vector<double> update_;  // trained - global, 0 for parts that are kept
   std::vector<double> upload_;
-  std::vector<bool> seen_;  // by client id
+  std::vector<bool> seen_;                          // by client id
+  std::map<int64_t, std::vector<double>> uploads_;  // by client id; robust rules only
+  std::vector<double> trusted_;
   int64_t rejected_ = 0;
+  int64_t bytes_up_ = 0;
 };
 
 }  // namespace starling

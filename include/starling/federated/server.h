@@ -12,11 +12,16 @@
 #include <vector>
 
 #include "starling/core/random.h"
+#include "starling/federated/robust.h"
 #include "starling/federated/strategy.h"
 #include "starling/federated/update_sum.h"
 #include "starling/nn/flat_state.h"
 #include "starling/privacy/mechanism.h"
 #include "starling/privacy/round_plan.h"
+
+namespace torch::nn {
+class Module;
+}
 
 namespace starling {
 
@@ -27,11 +32,18 @@ struct ServerOptions {
   std::optional<RoundPlan> privacy;  // at client level
   UpdateClipping clipping = UpdateClipping::flat;
   NoiseKind noise = NoiseKind::fast;
+  RobustSpec aggregation;           // in the place of the mean; without client-level privacy only
+  std::vector<TensorPlace> places;  // of the model, for strategies that keep layers at clients
 };
+
+// Every parameter and buffer with the kind of its module: "Linear" for torch::nn::Linear.
+std::vector<TensorPlace> places_of(const torch::nn::Module& module);
 
 // Weights of all `sizes` clients under the strategy: what ServerOptions::total_weight takes where
 // every client may take part in a round.
 int64_t total_weight(const Strategy& strategy, const std::vector<int64_t>& sizes);
+
+class Collector;
 
 class Server {
  public:
@@ -49,10 +61,15 @@ class Server {
   // Of a client with `examples` examples; capped under client-level privacy.
   int64_t weight_of(int64_t examples) const;
 
-  // Ends round `round`: adds the noise of the plan, if any, to `sum` and changes the global model.
-  // Without privacy an empty sum leaves it as it is. Errors: Error where the noise would wrap or
+  // Whether clients keep this part of the layout to themselves.
+  bool keeps_local(size_t part) const { return kept_[part]; }
+  int64_t kept_size() const { return kept_size_; }  // coordinates of those parts
+
+  // Ends the collector's round: adds the noise of the plan, if any, to its sum and changes the
+  // global model. Without privacy a round without uploads leaves it as it is; so does one with
+  // fewer than a robust rule needs, which is logged. Errors: Error where the noise would wrap or
   // the model would not be finite; the global model is then unchanged.
-  void finish(UpdateSum& sum, int64_t round, const RandomKey& key);
+  void finish(Collector& round, const RandomKey& key);
 
   double clip_norm() const { return clip_norm_; }  // present; public
   // For checkpoints: global model and clip norm; the strategy's slots are restored by themselves.
@@ -61,7 +78,8 @@ class Server {
  private:
   void add_noise(UpdateSum& sum, int64_t round, const RandomKey& key) const;
   void adapt_clip_norm(const UpdateSum& sum, int64_t round, const RandomKey& key);
-  void apply(const UpdateSum& sum);
+  std::vector<double> mean_of(const UpdateSum& sum) const;
+  void apply(const std::vector<double>& values, const UpdateSum& sum);
 
   StateDict global_;
   FlatLayout layout_;
@@ -69,6 +87,8 @@ class Server {
   ServerOptions options_;
   Grid grid_;
   double clip_norm_ = 0.0;
+  std::vector<bool> kept_;  // by part of the layout
+  int64_t kept_size_ = 0;
 };
 
 }  // namespace starling

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "starling/federated/client.h"
@@ -19,6 +20,8 @@ struct RoundOutcome {
   int64_t used = 0;      // uploads in the sum: private under client-level DP
   int64_t rejected = 0;  // left out by a check
   int64_t failed = 0;    // clients whose training threw
+  int64_t bytes_up = 0;
+  int64_t bytes_down = 0;
   LocalMetrics metrics;  // private under DP
 };
 
@@ -30,6 +33,10 @@ class Simulation {
   ~Simulation();
 
   const std::vector<Client>& clients() const { return clients_; }
+  // Who attacks, and the wire; neither by default.
+  void set_channel(Channel channel) { channel_ = std::move(channel); }
+  // The server's own examples, for robust rules that compare uploads to its own update.
+  void set_root(Examples root) { root_.emplace(-1, std::move(root)); }
   // By client id; strategies keep what they need from round to round here.
   std::vector<ClientState>& states() { return states_; }
 
@@ -39,6 +46,9 @@ class Simulation {
   RoundOutcome round(Server& server, int64_t round, const std::vector<int64_t>& participants,
                      const std::function<ClientTask(int64_t client)>& task, const RandomKey& key);
 
+  // Of the model that `client` would use, its personal one where the strategy has such, on its own
+  // examples.
+  Evaluation evaluate_client(const Server& server, int64_t client, int64_t batch_size);
   // Of the state on `data`, in slices of `batch_size` over all workers.
   Evaluation evaluate(const StateDict& state, const Examples& data, int64_t batch_size);
 
@@ -48,6 +58,8 @@ class Simulation {
 
   std::vector<Client> clients_;
   std::vector<ClientState> states_;
+  Channel channel_;
+  std::optional<Client> root_;
   std::vector<std::shared_ptr<Model>> replicas_;
   int64_t threads_per_client_;
 };

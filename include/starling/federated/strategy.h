@@ -83,6 +83,8 @@ class Strategy {
   virtual bool wants_initial_loss() const { return false; }
   // Coordinates uploaded by a model of `size` coordinates; at least `size`, the update's own first.
   virtual int64_t upload_size(int64_t size) const { return size; }
+  // Coordinates that a client is sent, for a model of which `size` are shared.
+  virtual int64_t download_size(int64_t size) const { return size; }
   // Fills `upload`, [upload_size]; may change the client's memory. By default: the update itself.
   virtual void upload(const LocalResult& result, ClientMemory& memory,
                       std::span<double> upload) const;

@@ -13,6 +13,16 @@
 
 namespace starling {
 
+// Of the models that clients would use, on their own examples.
+struct AccuracySpread {
+  double mean = 0.0;
+  double standard_deviation = 0.0;
+  double smallest = 0.0;
+  double largest = 0.0;
+  bool operator==(const AccuracySpread&) const = default;
+};
+AccuracySpread spread_of(const std::vector<double>& accuracies);
+
 struct RoundRecord {
   int64_t round = 0;  // 1, 2, ...
   // That took part, by the data-independent schedule; absent where cohorts are secret.
@@ -23,6 +33,8 @@ struct RoundRecord {
   // Spent after this round by the run's unit: the largest of all clients at example level.
   std::optional<double> epsilon;
   std::optional<double> client_epsilon;  // at client level, where examples are protected as well
+  std::optional<double> attack_success;  // of a backdoor on stamped test examples, [0, 1]
+  std::optional<AccuracySpread> client_accuracy;  // over clients, where it is asked for and public
   bool operator==(const RoundRecord&) const = default;
 };
 
@@ -88,7 +100,9 @@ struct RunRecord {
   int64_t test_examples = 0;
   int64_t population = 0;  // clients of the federation
   int64_t rounds_planned = 0;
-  Json experiment;  // as resolved
+  std::optional<int64_t> bytes_up;    // of all uploads; absent where cohorts are secret
+  std::optional<int64_t> bytes_down;  // of all models sent to clients
+  Json experiment;                    // as resolved
   std::vector<RoundRecord> rounds;
   std::vector<PrivacyStatement> privacy;  // one a unit; empty for unit "none"
   std::vector<ClientRecord> clients;

@@ -1,0 +1,214 @@
+// Every strategy, robust rule, attack, codec and world in a run of the program's own kind: it ends,
+// and gives the same bytes on one worker and on two.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "experiment/documents.h"
+#include "starling/core/files.h"
+#include "starling/experiment/run.h"
+#include "starling/federated/compatibility.h"
+
+namespace starling {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Federations : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("starling-federations-" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  RunRecord run(const Json& json, int64_t workers) {
+    const Experiment experiment = parse_experiment(json, "test");
+    RunOptions options;
+    options.out = (folder_ / ("run-" + std::to_string(runs_++))).string();
+    options.workers = workers;
+    return starling::run(experiment, options).record;
+  }
+  std::string text(int64_t run, const std::string& file) const {
+    return read_file((folder_ / ("run-" + std::to_string(run)) / file).string());
+  }
+  // Returns the record of the second of two equal runs.
+  RunRecord run_twice(const Json& json) {
+    run(json, 1);
+    const auto record = run(json, 2);
+    for (const char* file : {"model.safetensors", "rounds.csv"})
+      EXPECT_EQ(text(runs_ - 2, file), text(runs_ - 1, file)) << file << " of " << json.dump();
+    return record;
+  }
+
+ private:
+  fs::path folder_;
+  int64_t runs_ = 0;
+};
+
+// Eight clients with labels of their own; three rounds.
+Json federation() {
+  return parse_json(R"({
+    "name": "t", "rounds": 3,
+    "dataset": {"name": "digits", "train_limit": 400, "test_limit": 100},
+    "partition": {"kind": "dirichlet", "clients": 8, "alpha": 1.0, "min_size": 5},
+    "model": {"layers": [{"kind": "flatten"}, {"kind": "linear", "out_features": 16},
+                         {"kind": "layer_norm", "normalized_shape": [16]}, {"kind": "relu"},
+                         {"kind": "linear"}]},
+    "local": {"epochs": 1, "batch_size": 10, "optimizer": {"kind": "sgd", "learning_rate": 0.1}}
+  })",
+                    "federation");
+}
+
+Json with_strategy(const std::string& word) {
+  Json json = federation();
+  json["strategy"] = Json::object({{"kind", word}});
+  if (word == "fedper") json["strategy"]["personal"] = Json::array({"4"});
+  if (word == "fedbuff") json["strategy"].update({{"buffer_size", 3}, {"concurrency", 5}});
+  if (word == "fedsgd") json["local"] = parse_json(R"({"steps": 1, "batch_size": 100})", "local");
+  return json;
+}
+
+TEST_F(Federations, EveryStrategyRunsToTheSameBytesOnAnyNumberOfWorkers) {
+  for (const auto& word : strategy_words()) {
+    SCOPED_TRACE(word);
+    const auto record = run_twice(with_strategy(word));
+    EXPECT_EQ(record.status, "complete");
+    EXPECT_EQ(record.rounds.size(), 3u);
+    EXPECT_GT(*record.rounds.back().accuracy, 0.12);  // guessing has 0.1
+  }
+}
+
+TEST_F(Federations, EveryRobustRuleRuns) {
+  for (const char* rule :
+       {R"({"kind": "median"})", R"({"kind": "trimmed_mean"})", R"({"kind": "krum"})",
+        R"({"kind": "multi_krum"})", R"({"kind": "bulyan"})", R"({"kind": "geometric_median"})",
+        R"({"kind": "norm_bound"})", R"({"kind": "fltrust"})"}) {
+    SCOPED_TRACE(rule);
+    Json json = federation();
+    json["aggregation"] = parse_json(rule, "rule");
+    EXPECT_GT(*run_twice(json).rounds.back().accuracy, 0.12);
+  }
+}
+
+TEST_F(Federations, EveryCodecRunsAndIsCounted) {
+  int64_t plain = *run_twice(federation()).bytes_up;
+  EXPECT_EQ(plain, 3 * 8 * 4 * (784 * 16 + 16 + 32 + 170));
+  for (const auto& [codec, share] : {std::pair{R"({"kind": "quantize", "bits": 8})", 0.26},
+                                     {R"({"kind": "top_k"})", 0.14},
+                                     {R"({"kind": "random_k"})", 0.11},
+                                     {R"({"kind": "float16"})", 0.51}}) {
+    SCOPED_TRACE(codec);
+    Json json = federation();
+    json["communication"] = parse_json(codec, "codec");
+    const auto record = run_twice(json);
+    EXPECT_LT(static_cast<double>(*record.bytes_up), share * static_cast<double>(plain));
+    EXPECT_GT(*record.rounds.back().accuracy, 0.12);
+  }
+}
+
+// Four of ten clients turn their updates around: the mean falls apart, the median does not.
+TEST_F(Federations, TheMedianWithstandsWhatTheMeanDoesNot) {
+  Json json = federation();
+  json["partition"] = parse_json(R"({"kind": "iid", "clients": 10})", "partition");
+  json["rounds"] = 8;
+  json["attack"] = parse_json(R"({"kind": "sign_flip", "clients": 0.3, "scale": 4})", "attack");
+  const double mean = *run_twice(json).rounds.back().accuracy;
+  json["aggregation"] = parse_json(R"({"kind": "median"})", "aggregation");
+  const double median = *run_twice(json).rounds.back().accuracy;
+  EXPECT_GT(median, mean + 0.2);
+}
+
+TEST_F(Federations, ABackdoorIsMeasured) {
+  Json json = federation();
+  json["rounds"] = 10;
+  json["attack"] = parse_json(
+      R"({"kind": "backdoor", "clients": 0.4, "target": 7, "size": 5, "value": 3, "scale": 2})",
+      "attack");
+  const auto record = run_twice(json);
+  EXPECT_GT(*record.rounds.back().attack_success, 0.5);
+  EXPECT_GT(*record.rounds.back().accuracy, 0.3);
+}
+
+TEST_F(Federations, LabelFlipAndGaussianAttackersRun) {
+  for (const char* attack : {R"({"kind": "label_flip"})", R"({"kind": "gaussian", "std": 0.01})"}) {
+    SCOPED_TRACE(attack);
+    Json json = federation();
+    json["attack"] = parse_json(attack, "attack");
+    EXPECT_EQ(run_twice(json).status, "complete");
+  }
+}
+
+// Reliability cases 44 and 45: who trained is charged, whether it counted or not.
+TEST_F(Federations, WhoTrainsIsChargedAlthoughTheRoundIsLeftOut) {
+  Json json = federation();
+  json["privacy"] =
+      parse_json(R"({"unit": "example", "noise_multiplier": 1, "insecure_seed": 1})", "privacy");
+  json["world"] = parse_json(R"({"dropout": 0.9, "minimum_clients": 8})", "world");
+  const auto record = run_twice(json);
+  for (const auto& client : record.clients) EXPECT_EQ(client.rounds, 3);
+  EXPECT_EQ(record.bytes_up, 0);
+  EXPECT_EQ(record.rounds.front().accuracy, record.rounds.back().accuracy);
+  EXPECT_GT(*record.rounds.back().epsilon, *record.rounds.front().epsilon);
+}
+
+TEST_F(Federations, StragglersAndOverSelectionRun) {
+  Json json = federation();
+  json["participation"] = parse_json(R"({"fraction": 0.5})", "participation");
+  json["world"] = parse_json(R"({"availability": 0.9, "dropout": 0.1, "over_selection": 1.5,
+                                 "stragglers": {"kind": "lognormal"}, "deadline": 2.5})",
+                             "world");
+  const auto record = run_twice(json);
+  EXPECT_EQ(record.status, "complete");
+}
+
+TEST_F(Federations, PersonalModelsFitTheirClientsBetter) {
+  Json json = federation();
+  json["partition"] =
+      parse_json(R"({"kind": "labels", "clients": 5, "labels_per_client": 2})", "p");
+  json["rounds"] = 5;
+  json["evaluation"] = Json::object({{"per_client", true}});
+  const double global = run_twice(json).rounds.back().client_accuracy->mean;
+  for (const char* strategy :
+       {R"({"kind": "fedper", "personal": ["4"]})", R"({"kind": "ditto"})"}) {
+    json["strategy"] = parse_json(strategy, "strategy");
+    EXPECT_GT(run_twice(json).rounds.back().client_accuracy->mean, global + 0.05) << strategy;
+  }
+}
+
+TEST_F(Federations, ClientLevelPrivacyRunsInEveryForm) {
+  for (const char* privacy :
+       {R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1})",
+        R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1, "noise": "secure"})",
+        R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "adaptive": {"bit_noise_multiplier": 4}})",
+        R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "release": "tree"})",
+        R"({"unit": "both", "example": {"noise_multiplier": 1, "insecure_seed": 1},
+            "client": {"noise_multiplier": 1, "insecure_seed": 1}})"}) {
+    SCOPED_TRACE(privacy);
+    Json json = federation();
+    json["strategy"] = Json::object({{"weights", "uniform"}});
+    json["privacy"] = parse_json(privacy, "privacy");
+    const auto record = run_twice(json);
+    EXPECT_EQ(record.privacy.back().unit, "client");
+    EXPECT_GT(record.privacy.back().epsilon, 0.0);
+  }
+}
+
+// Whole clients are protected: nothing shows who took part.
+TEST_F(Federations, SecretCohortsStaySecret) {
+  Json json = federation();
+  json["strategy"] = Json::object({{"weights", "uniform"}});
+  json["participation"] = parse_json(R"({"kind": "poisson", "rate": 0.5})", "participation");
+  json["privacy"] = parse_json(R"({"unit": "both", "example": {"noise_multiplier": 1},
+                                   "client": {"noise_multiplier": 1}})",
+                               "privacy");
+  const auto record = run(json, 1);
+  for (const auto& round : record.rounds) EXPECT_FALSE(round.clients.has_value());
+  for (const auto& client : record.clients) EXPECT_EQ(client.rounds, 3);
+  EXPECT_FALSE(record.bytes_up.has_value());
+  EXPECT_THROW(text(0, "communication.csv"), Error);
+}
+
+}  // namespace
+}  // namespace starling
