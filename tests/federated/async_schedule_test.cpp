@@ -36,12 +36,20 @@ TEST(AsyncSchedule, EveryBufferHoldsDistinctClients) {
   }
 }
 
-// Equal clients, as many at work as a buffer holds: rounds in step, nothing is stale.
-TEST(AsyncSchedule, EqualClientsInStepAreSynchronous) {
+TEST(AsyncSchedule, OneAtATimeIsSynchronous) {
+  const auto schedule = draw(buffer_of(1, 1));
+  for (size_t r = 0; r < schedule.size(); ++r) {
+    EXPECT_EQ(schedule[r].time, static_cast<double>(r + 1));
+    EXPECT_EQ(schedule[r].jobs.at(0).start, static_cast<int64_t>(r));
+  }
+}
+
+// Who begins as soon as another reports does not wait for the buffer to fill.
+TEST(AsyncSchedule, EqualClientsAreAtMostOneModelBehind) {
   const auto schedule = draw(buffer_of(4, 4));
   for (size_t r = 0; r < schedule.size(); ++r) {
     EXPECT_EQ(schedule[r].time, static_cast<double>(r + 1));
-    for (const auto& job : schedule[r].jobs) EXPECT_EQ(job.start, static_cast<int64_t>(r));
+    for (const auto& job : schedule[r].jobs) EXPECT_GE(job.start, static_cast<int64_t>(r) - 1);
   }
 }
 

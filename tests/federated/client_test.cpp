@@ -21,7 +21,9 @@ Examples examples() {
 }
 
 ClientTask task_of(const RandomKey& key, int64_t client, int64_t round, bool is_private) {
-  ClientTask task{round, {}, key, {}};
+  ClientTask task;
+  task.round = round;
+  task.key = key;
   task.local.steps = 3;
   task.local.batch_size = 40;
   task.local.sampling = SamplingKind::fixed;

@@ -37,7 +37,9 @@ Server make_server(ServerOptions options = {}) {
 }
 
 ClientTask plain_task(int64_t round) {
-  ClientTask task{round, {}, RandomKey::from_seed(1), {}};
+  ClientTask task;
+  task.round = round;
+  task.key = RandomKey::from_seed(1);
   task.local.steps = 4;
   task.local.batch_size = 8;
   return task;
