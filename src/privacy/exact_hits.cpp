@@ -17,8 +17,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 const double kLogShare = std::log(1e-6);     // of delta, for aliases and for the truncated tail
 const double kLogRest = std::log(1e-5);      // of delta, for outcomes without hits
 const double kLogRounding = std::log(1e-4);  // of delta, as much as rounding errors may be
-// Of delta, on both sides: means over the nodes of the real line (Loss::log_hit_decay) are good to
-// more digits than this, but are no proof.
+// Of delta, on both sides, for means over the nodes of the real line (Loss::log_hit_decay,
+// split_step), which are no proof. README.md says what is proven without it.
 const double kLogMargin = std::log(1e-5);
 constexpr double kSlack = 1.0;     // covers the errors of cumulants at other tilts
 constexpr double kMostWork = 2e8;  // points times nodes
