@@ -42,12 +42,16 @@ void FlatLayout::read(const StateDict& state, std::span<double> values) const {
 
 void FlatLayout::read_difference(const StateDict& a, const StateDict& b,
                                  std::span<double> values) const {
-  read(a, values);
-  for (size_t p = 0; p < parts_.size(); ++p)
-    with_values(b.tensors[tensors_[p]].value, [&](const auto* from) {
-      double* const to = values.data() + parts_[p].first;
-      for (int64_t i = 0; i < parts_[p].size; ++i) to[i] -= static_cast<double>(from[i]);
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    double* const to = values.data() + parts_[p].first;
+    const int64_t size = parts_[p].size;
+    with_values(a.tensors[tensors_[p]].value, [&]<class Value>(const Value* left) {
+      with_values(b.tensors[tensors_[p]].value, [&]<class Other>(const Other* right) {
+        for (int64_t i = 0; i < size; ++i)
+          to[i] = static_cast<double>(left[i]) - static_cast<double>(right[i]);
+      });
     });
+  }
 }
 
 void FlatLayout::write(std::span<const double> values, StateDict& state) const {
