@@ -57,8 +57,9 @@ function(starling_library name)
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/starling)
 endfunction()
 
-# starling_test(privacy SOURCES a.cpp LINKS x): program test_<name>; tests whose name holds "Long"
-# are a ctest entry of their own with the label "long".
+# starling_test(privacy SOURCES a.cpp LINKS x): program test_<name>. Tests whose name holds "Long" are
+# a ctest entry of their own with the label "long"; those with "Campaign", which take many minutes
+# and belong to no default run, have the label "campaign".
 function(starling_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS")
   add_executable(test_${name} ${arg_SOURCES})
@@ -66,9 +67,13 @@ function(starling_test name)
   target_link_libraries(test_${name} PRIVATE ${arg_LINKS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(test_${name} PRIVATE STARLING_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   starling_compile_options(test_${name})
-  add_test(NAME ${name} COMMAND test_${name} --gtest_filter=-*Long* --gtest_brief=1)
-  add_test(NAME ${name}.long COMMAND test_${name} --gtest_filter=*Long* --gtest_brief=1)
+  add_test(NAME ${name} COMMAND test_${name} --gtest_filter=-*Long*:*Campaign* --gtest_brief=1)
+  foreach(word Long Campaign)
+    string(TOLOWER ${word} label)
+    add_test(NAME ${name}.${label} COMMAND test_${name} --gtest_filter=*${word}* --gtest_brief=1)
+    set_tests_properties(${name}.${label} PROPERTIES LABELS ${label})
+    set_tests_properties(${name}.${label} PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
+  endforeach()
   # Tests run side by side: threads of their own would only wait for each other.
-  set_tests_properties(${name} ${name}.long PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
-  set_tests_properties(${name}.long PROPERTIES LABELS long)
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
 endfunction()

@@ -38,7 +38,7 @@ void fuzz_all(int64_t count) {
 }
 
 TEST(Fuzz, EveryReaderTakesOrRefusesChangedInput) { fuzz_all(inputs(5'000)); }
-TEST(Fuzz, LongEveryReaderTakesOrRefusesChangedInput) { fuzz_all(inputs(100'000)); }
+TEST(Fuzz, CampaignEveryReaderTakesOrRefusesChangedInput) { fuzz_all(inputs(100'000)); }
 
 TEST(Fuzz, InputsAreTheSameInEveryRun) {
   const auto target = targets().front();

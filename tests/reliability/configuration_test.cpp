@@ -183,7 +183,7 @@ void fuzz(int trials) {
 }
 
 TEST_F(Configuration, cfg_fuzz_FiveThousandSlips) { fuzz(5'000); }
-TEST_F(Configuration, cfg_fuzz_LongFiftyThousandSlips) { fuzz(50'000); }
+TEST_F(Configuration, cfg_fuzz_CampaignOfFiftyThousandSlips) { fuzz(50'000); }
 
 }  // namespace
 }  // namespace starling::reliability

@@ -147,7 +147,7 @@ class RandomKills : public Resume {
 };
 
 TEST_F(RandomKills, kill9_random_TwentyRunsEndInTheSameBytes) { kill_at_random(20); }
-TEST_F(RandomKills, kill9_random_LongTwoHundredRunsEndInTheSameBytes) { kill_at_random(200); }
+TEST_F(RandomKills, kill9_random_CampaignOfTwoHundredRunsEndsInTheSameBytes) { kill_at_random(200); }
 
 class EachCall : public Resume {
  protected:
@@ -192,7 +192,7 @@ class EachCall : public Resume {
 };
 
 TEST_F(EachCall, kill9_each_syscall_EveryEleventhOfARun) { kill_at_calls(11); }
-TEST_F(EachCall, kill9_each_syscall_LongEveryOneOfARun) { kill_at_calls(1); }
+TEST_F(EachCall, kill9_each_syscall_CampaignOverEveryOneOfARun) { kill_at_calls(1); }
 
 // The lines of a round are on the disk before anything of it is.
 TEST_F(EachCall, ledger_wal_LinesAreFlushedBeforeTheRoundIsWritten) {
