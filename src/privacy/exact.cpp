@@ -95,6 +95,18 @@ double pure_epsilon(const std::vector<Term>& terms) {
   return total * (1.0 + 1e-14);
 }
 
+// The chance that a record takes part at all, at most: delta(0) is no larger, whatever the noise.
+double participation(const std::vector<Term>& terms) {
+  double log_never = 0.0;
+  for (const Term& term : terms) {
+    const auto* gaussian = std::get_if<PoissonGaussianTerm>(&term.kind);
+    const auto* laplace = std::get_if<LaplaceTerm>(&term.kind);
+    const double rate = gaussian ? gaussian->rate : laplace ? laplace->rate : 1.0;
+    log_never += term.count * std::log1p(-rate);
+  }
+  return -std::expm1(log_never) * (1.0 + 1e-12);
+}
+
 // nullptr where there is none.
 std::unique_ptr<DeltaCurve> closed_form(const std::vector<Term>& terms, Direction direction) {
   if (terms.size() != 1) return nullptr;
@@ -311,6 +323,7 @@ class ExactAccountant : public Accountant {
     if (any<UnboundedTerm>(terms)) return {kInf, delta, kInf, "a release without noise"};
     const double pure = pure_epsilon(terms);
     if (delta == 0.0) return {pure, delta, pure < kInf ? pure : kInf, "largest loss"};
+    if (participation(terms) <= delta) return {0.0, delta, 0.0, "records seldom take part"};
     Answer worst;
     for (Direction direction : directions(terms, relation)) {
       Answer answer = side_epsilon(terms, direction, std::log(delta), worst.value - worst.error);

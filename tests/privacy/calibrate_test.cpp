@@ -94,6 +94,13 @@ TEST(CalibrateTest, RareHitsNeedFewEvaluations) {
   }
 }
 
+TEST(CalibrateTest, WhoSeldomTakesPartNeedsTheLeastNoise) {
+  const CountingAccountant exact;
+  EXPECT_LE(calibrate_noise_multiplier(exact, {1.0, 1.01e-5}, gaussians(1, 10, 1e-6)), 1e-6);
+  EXPECT_LE(exact.evaluations, 10);
+  EXPECT_GT(calibrate_noise_multiplier(exact, {1.0, 0.5e-5}, gaussians(1, 10, 1e-6)), 0.1);
+}
+
 TEST(CalibrateTest, TheEstimateOfAGaussianIsItsClosedForm) {
   const GaussianAccountant accountant;
   const Composition composition = gaussians(9.0, 70);
