@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "experiment/assemble.h"
+#include "experiment/client_tasks.h"
 #include "experiment/fingerprint.h"
 #include "experiment/history.h"
 #include "experiment/run_folder.h"
@@ -21,7 +22,6 @@
 #include "starling/core/log.h"
 #include "starling/federated/simulation.h"
 #include "starling/federated/world.h"
-#include "starling/train/dp_optimizer.h"
 #include "starling/train/schedule.h"
 
 namespace starling {
@@ -33,18 +33,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-Clipping::Kind engine_kind(ClippingKind kind) {
-  switch (kind) {
-    case ClippingKind::flat:
-      return Clipping::Kind::flat;
-    case ClippingKind::per_layer:
-      return Clipping::Kind::per_layer;
-    case ClippingKind::automatic:
-      return Clipping::Kind::automatic;
-  }
-  throw Error("unknown clipping kind");
 }
 
 bool draws_random_numbers(const ModelFactory& factory, const Examples& sample) {
@@ -75,9 +63,6 @@ class Run {
   void save();
   std::vector<int64_t> cohort(int64_t round) const;
   RoundStory story_of(int64_t round);
-  ClientTask root_task(int64_t round) const;
-  ClientTask task_of(int64_t client, int64_t round,
-                     const std::map<int64_t, LedgerEntry>& paid) const;
   void one_round(int64_t round);
   void evaluate(int64_t round, RoundRecord& record);
   void evaluate_clients(int64_t round, RoundRecord& record);
@@ -104,6 +89,7 @@ class Run {
   Simulation simulation_;
   World world_;
   experiment::GlobalHistory history_;
+  experiment::ClientTasks tasks_;
   int64_t round_ = 0;        // rounds that are finished
   int64_t first_round_ = 0;  // where this process began
   std::optional<int> stopped_by_;
@@ -161,7 +147,8 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
       server_(experiment::make_server(experiment, federation_)),
       simulation_(experiment::make_simulation(experiment, federation_, workers_)),
       world_(experiment.world, RandomKey::from_seed(static_cast<uint64_t>(experiment.seed))),
-      history_(federation_.plan.async) {
+      history_(federation_.plan.async),
+      tasks_(experiment, federation_, key_.key(), history_) {
   // It covers the private data: without a secret, anyone could try data against it.
   if (is_private(experiment.privacy)) config_ = key_.key().derive("config " + config_).to_hex();
   spending_.identify(record_.id, config_);
@@ -234,49 +221,6 @@ RoundStory Run::story_of(int64_t round) {
   return story;
 }
 
-// The server trains on its own examples as its clients do, without noise: they are public.
-ClientTask Run::root_task(int64_t round) const {
-  ClientTask task;
-  task.round = round;
-  task.key = key_.key().derive("root");
-  task.local.batch_size = experiment_.local.batch_size;
-  const int64_t epoch =
-      (federation_.root->size() + task.local.batch_size - 1) / task.local.batch_size;
-  task.local.steps = experiment_.local.steps.value_or(experiment_.local.epochs.value_or(1) * epoch);
-  task.local.optimizer = experiment_.local.optimizer;
-  task.local.learning_rate_factor =
-      learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds);
-  return task;
-}
-
-ClientTask Run::task_of(int64_t client, int64_t round,
-                        const std::map<int64_t, LedgerEntry>& paid) const {
-  if (client < 0) return root_task(round);
-  const ClientPlan& plan = federation_.plan.clients.at(static_cast<size_t>(client));
-  ClientTask task;
-  task.round = round;
-  task.key = key_.key().derive("client " + std::to_string(client));
-  task.fixed_buffers = is_private(experiment_.privacy);
-  task.local.steps = plan.steps;
-  task.local.sampling = experiment_.local.sampling;
-  task.local.batch_size = experiment_.local.batch_size;
-  task.local.sample_rate = experiment_.local.sample_rate.value_or(std::min(
-      1.0, static_cast<double>(experiment_.local.batch_size) / static_cast<double>(plan.examples)));
-  task.local.optimizer = experiment_.local.optimizer;
-  task.local.learning_rate_factor =
-      learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds);
-  if (example_ != nullptr)
-    task.privacy = ExampleLevel{*plan.privacy, paid.at(client), engine_kind(example_->clipping),
-                                example_->noise};
-  if (!federation_.plan.async.empty()) {
-    const auto& jobs = federation_.plan.async[static_cast<size_t>(round)].jobs;
-    const auto job = std::ranges::find(jobs, client, &AsyncJob::client);
-    task.start = history_.at(job->start);
-    task.staleness = round - job->start;
-  }
-  return task;
-}
-
 void Run::evaluate(int64_t round, RoundRecord& record) {
   const auto& every = experiment_.evaluation.every;
   if ((round + 1) % every != 0 && round + 1 != federation_.plan.rounds) return;
@@ -301,8 +245,8 @@ void Run::one_round(int64_t round) {
     log::info("round " + std::to_string(round + 1) + " is left out: too few clients reported");
   } else {
     outcome = simulation_.round(
-        server_, round, story.counted, [&](int64_t client) { return task_of(client, round, paid); },
-        key_.key());
+        server_, round, story.counted,
+        [&](int64_t client) { return tasks_.of(client, round, paid); }, key_.key());
   }
 
   RoundProgress progress;

@@ -2,22 +2,10 @@
 
 #include <cmath>
 
-#include "starling/core/error.h"
-#include "starling/privacy/event_json.h"
+#include "privacy/require.h"
 
 namespace starling {
 namespace {
-
-void require(bool holds, const std::string& place, const std::string& problem) {
-  if (!holds) throw InputError(place, problem);
-}
-
-// NaN lies in no interval.
-void require_in(double value, const Interval& allowed, const std::string& place,
-                const std::string& field) {
-  require(allowed.contains(value), place,
-          field + " " + number_text(value) + " is outside " + allowed.text());
-}
 
 int64_t ceil_divide(int64_t a, int64_t b) { return a / b + (a % b != 0); }
 

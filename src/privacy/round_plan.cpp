@@ -2,26 +2,14 @@
 
 #include <cmath>
 
-#include "starling/core/error.h"
-#include "starling/core/json.h"
+#include "privacy/require.h"
 #include "starling/privacy/adaptive_clipping.h"
-#include "starling/privacy/event_json.h"
 
 namespace starling {
 namespace {
 
 // How far adaptive clipping may go from the first clip norm, either way.
 constexpr double kAdaptiveRange = 1024.0;
-
-void require(bool holds, const std::string& place, const std::string& problem) {
-  if (!holds) throw InputError(place, problem);
-}
-
-void require_in(double value, const Interval& allowed, const std::string& place,
-                const std::string& field) {
-  require(allowed.contains(value), place,
-          field + " " + number_text(value) + " is outside " + allowed.text());
-}
 
 void validate_cohort(const RoundPlan& plan, const std::string& place) {
   if (plan.cohort_kind == CohortKind::poisson)
