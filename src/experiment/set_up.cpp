@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "experiment/words.h"
 #include "starling/core/error.h"
 #include "starling/core/hash.h"
 #include "starling/data/catalogue.h"
@@ -174,6 +175,35 @@ void attack(const Experiment& experiment, const Dataset& train, Federation& fede
          [&](auto features, auto) { stamp(*backdoor, features, train.shape); });
 }
 
+// Names of tensors, or of the modules that hold them, as freeze() takes them.
+void check_personal(const Experiment& experiment, const StateDict& state,
+                    const std::string& source) {
+  const auto* fedper = std::get_if<FedPerSpec>(&experiment.strategy);
+  if (fedper == nullptr) return;
+  const auto names = state.names();
+  for (size_t i = 0; i < fedper->personal.size(); ++i) {
+    const std::string& wanted = fedper->personal[i];
+    const auto matches = [&](const std::string& name) {
+      return name == wanted || name.starts_with(wanted + ".");
+    };
+    if (std::ranges::none_of(names, matches))
+      throw InputError(source + ": /strategy/personal/" + std::to_string(i),
+                       "the model has no \"" + wanted + "\"" + did_you_mean(wanted, names));
+  }
+}
+
+void check_cohorts(const Experiment& experiment, const FederationPlan& plan,
+                   const std::string& source) {
+  size_t largest = 0;
+  for (const auto& round : plan.schedule) largest = std::max(largest, round.size());
+  const int64_t needed = minimum_updates(experiment.aggregation);
+  if (!plan.schedule.empty() && static_cast<int64_t>(largest) < needed)
+    throw InputError(source + ": /aggregation",
+                     starling::experiment::quoted(to_string(experiment.aggregation)) + " needs " +
+                         std::to_string(needed) + " uploads a round, and no round has more than " +
+                         std::to_string(largest) + " clients");
+}
+
 }  // namespace
 
 Federation set_up(const Experiment& experiment, const RunOptions& options) {
@@ -202,7 +232,9 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
     at_place(options.source + ": /model", [&] { refuse_cross_example_layers(*model); });
   federation.initial = state_of(*model);
   federation.parameters = trainable_count(*model);
+  check_personal(experiment, federation.initial, options.source);
   federation.plan = plan_federation(experiment, sizes, options.source);
+  check_cohorts(experiment, federation.plan, options.source);
   return federation;
 }
 

@@ -26,6 +26,7 @@ class Federations : public ::testing::Test {
   RunRecord run(const Json& json, int64_t workers) {
     const Experiment experiment = parse_experiment(json, "test");
     RunOptions options;
+    options.source = "test";
     options.out = (folder_ / ("run-" + std::to_string(runs_++))).string();
     options.workers = workers;
     return starling::run(experiment, options).record;
@@ -178,12 +179,13 @@ TEST_F(Federations, PersonalModelsFitTheirClientsBetter) {
 }
 
 TEST_F(Federations, ClientLevelPrivacyRunsInEveryForm) {
-  for (const char* privacy :
-       {R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1})",
-        R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1, "noise": "secure"})",
-        R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "adaptive": {"bit_noise_multiplier": 4}})",
-        R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "release": "tree"})",
-        R"({"unit": "both", "example": {"noise_multiplier": 1, "insecure_seed": 1},
+  for (
+      const char* privacy :
+      {R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1})",
+       R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1, "noise": "secure"})",
+       R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "adaptive": {"bit_noise_multiplier": 4}})",
+       R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "release": "tree"})",
+       R"({"unit": "both", "example": {"noise_multiplier": 1, "insecure_seed": 1},
             "client": {"noise_multiplier": 1, "insecure_seed": 1}})"}) {
     SCOPED_TRACE(privacy);
     Json json = federation();
@@ -193,6 +195,18 @@ TEST_F(Federations, ClientLevelPrivacyRunsInEveryForm) {
     EXPECT_EQ(record.privacy.back().unit, "client");
     EXPECT_GT(record.privacy.back().epsilon, 0.0);
   }
+}
+
+TEST_F(Federations, WhatTheModelOrTheCohortCannotMeetIsRefusedAtTheStart) {
+  Json json = with_strategy("fedper");
+  json["strategy"]["personal"] = Json::array({"4", "9"});
+  EXPECT_EQ(test::error_of([&] { run(json, 1); }),
+            "test: /strategy/personal/1: the model has no \"9\"");
+  json = federation();
+  json["aggregation"] = parse_json(R"({"kind": "bulyan", "malicious_clients": 2})", "aggregation");
+  EXPECT_EQ(test::error_of([&] { run(json, 1); }),
+            "test: /aggregation: \"bulyan\" needs 11 uploads a round, and no round has more than 8 "
+            "clients");
 }
 
 // Whole clients are protected: nothing shows who took part.
