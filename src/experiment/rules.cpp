@@ -18,33 +18,42 @@ class ExampleRules {
       : local_(experiment.local),
         weights_(weighting_of(experiment.strategy)),
         privacy_(privacy),
+        both_(std::holds_alternative<BothPrivacy>(experiment.privacy)),
         source_(source) {}
 
   void check() const {
-    if (privacy_.relation == Relation::add_remove) check_add_remove();
+    if (privacy_.relation == Relation::add_remove) {
+      check_add_remove();
+      check_constants("relation \"add_remove\"");
+    } else if (both_) {
+      check_constants("unit \"both\"");
+    }
     if (local_.sampling == SamplingKind::fixed) check_fixed();
   }
 
  private:
-  // Under add_remove the number of a client's examples is itself private, so that nothing that
-  // others see may depend on it.
   void check_add_remove() const {
     if (local_.sampling != SamplingKind::poisson)
       fail(source_, "/local/sampling",
            quoted(word(kSamplingKinds, local_.sampling)) +
                " gives no bound under relation \"add_remove\"; use \"poisson\"");
-    if (!local_.sample_rate)
-      fail(source_, "/local",
-           "\"sample_rate\" is missing; under relation \"add_remove\" the number of "
-           "examples is private, so rate, steps and batch_size are constants");
     if (weights_ == Weighting::examples)
       fail(source_, "/strategy/weights",
            "\"examples\" shows how many examples a client has, which relation \"add_remove\" "
            "protects; use \"uniform\"");
+  }
+
+  // Where the number of a client's examples is itself private, nothing that others see, the ledger
+  // above all, may depend on it.
+  void check_constants(const std::string& reason) const {
+    if (!local_.sample_rate)
+      fail(source_, "/local",
+           "\"sample_rate\" is missing; under " + reason +
+               " the number of examples is private, so rate, steps and batch_size are constants");
     if (!privacy_.delta)
-      fail(source_, "/privacy",
-           "\"delta\" is missing; its default depends on the number of examples, which "
-           "relation \"add_remove\" protects");
+      fail(source_, both_ ? "/privacy/example" : "/privacy",
+           "\"delta\" is missing; its default depends on the number of examples, which " + reason +
+               " protects");
   }
 
   void check_fixed() const {
@@ -61,6 +70,7 @@ class ExampleRules {
   const LocalSpec& local_;
   Weighting weights_;
   const ExamplePrivacy& privacy_;
+  bool both_;
   const std::string& source_;
 };
 

@@ -29,6 +29,15 @@ inline Json smallest_client_level() {
   return json;
 }
 
+// Only what is required to protect examples and clients.
+inline Json smallest_both() {
+  Json json = with("/privacy", R"({"unit": "both", "example": {"epsilon": 2, "delta": 1e-4},
+                                   "client": {"epsilon": 2}})");
+  json["strategy"] = Json::object({{"weights", "uniform"}});
+  json["local"] = parse_json(R"({"steps": 1, "batch_size": 4, "sample_rate": 0.5})", "local");
+  return json;
+}
+
 // The message of the InputError that `call` throws, or "" when it throws none.
 template <class Call>
 std::string error_of(Call call) {

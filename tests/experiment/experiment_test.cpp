@@ -127,12 +127,13 @@ TEST(Experiment, ParseOfWrittenIsTheSame) {
 TEST(Experiment, ParseOfWrittenIsTheSameAtClientLevel) {
   for (const char* privacy :
        {R"({"unit": "client", "epsilon": 2, "adaptive": {"quantile": 0.7}})",
-        R"({"unit": "client", "noise_multiplier": 2, "release": "tree", "restart_every": 5})",
-        R"({"unit": "both", "example": {"epsilon": 2}, "client": {"noise_multiplier": 1}})"}) {
+        R"({"unit": "client", "noise_multiplier": 2, "release": "tree", "restart_every": 5})"}) {
     const auto experiment = parse(with("/privacy", privacy, smallest_client_level()));
     EXPECT_EQ(parse(to_json(experiment)), experiment) << privacy;
     EXPECT_NE(experiment, parse(smallest_client_level())) << privacy;
   }
+  const auto both = parse(test::smallest_both());
+  EXPECT_EQ(parse(to_json(both)), both);
 }
 
 TEST(Experiment, RefusesUnknownKeysEverywhere) {

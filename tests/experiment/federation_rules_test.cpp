@@ -124,10 +124,8 @@ TEST(FederationRules, TheCheckerReadsTheTableAtClientLevel) {
   int64_t refused = 0;
   for (const char* unit : {"client", "both"}) {
     for (const auto& strategy : strategy_words()) {
-      Json json = test::smallest_client_level();
-      if (unit == std::string("both"))
-        json["privacy"] = parse_json(
-            R"({"unit": "both", "example": {"epsilon": 8}, "client": {"epsilon": 8}})", "p");
+      Json json =
+          unit == std::string("both") ? test::smallest_both() : test::smallest_client_level();
       json["strategy"] = Json::object({{"kind", strategy}});
       if (strategy != "qfedavg" && strategy != "fedbuff") json["strategy"]["weights"] = "uniform";
       if (strategy == "fedper") json["strategy"]["personal"] = {"1"};

@@ -62,6 +62,12 @@ Json federation() {
                     "federation");
 }
 
+// Of local training, where the number of a client's examples is private.
+Json constants() {
+  return parse_json(R"({"epochs": null, "steps": 3, "batch_size": 10, "sample_rate": 0.2})",
+                    "local");
+}
+
 Json with_strategy(const std::string& word) {
   Json json = federation();
   json["strategy"] = Json::object({{"kind", word}});
@@ -191,6 +197,7 @@ TEST_F(Federations, ClientLevelPrivacyRunsInEveryForm) {
     Json json = federation();
     json["strategy"] = Json::object({{"weights", "uniform"}});
     json["privacy"] = parse_json(privacy, "privacy");
+    if (json["privacy"]["unit"] == "both") json["local"].update(constants());
     const auto record = run_twice(json);
     EXPECT_EQ(record.privacy.back().unit, "client");
     EXPECT_GT(record.privacy.back().epsilon, 0.0);
@@ -214,9 +221,11 @@ TEST_F(Federations, SecretCohortsStaySecret) {
   Json json = federation();
   json["strategy"] = Json::object({{"weights", "uniform"}});
   json["participation"] = parse_json(R"({"kind": "poisson", "rate": 0.5})", "participation");
-  json["privacy"] = parse_json(R"({"unit": "both", "example": {"noise_multiplier": 1},
+  json["local"].update(constants());
+  json["privacy"] =
+      parse_json(R"({"unit": "both", "example": {"noise_multiplier": 1, "delta": 1e-3},
                                    "client": {"noise_multiplier": 1}})",
-                               "privacy");
+                 "privacy");
   const auto record = run(json, 1);
   for (const auto& round : record.rounds) EXPECT_FALSE(round.clients.has_value());
   for (const auto& client : record.clients) EXPECT_EQ(client.rounds, 3);

@@ -116,10 +116,23 @@ TEST(ClientRules, TreesNeedAPublicSchedule) {
 }
 
 TEST(ClientRules, BothLevelsShareOneKey) {
-  const char* both = R"({"unit": "both", "example": {"epsilon": 2, "insecure_seed": 1},
+  const char* both =
+      R"({"unit": "both", "example": {"epsilon": 2, "delta": 1e-4, "insecure_seed": 1},
                          "client": {"epsilon": 2}})";
-  EXPECT_TRUE(error(with("/privacy", both, test::smallest_client_level()))
+  EXPECT_TRUE(error(with("/privacy", both, test::smallest_both()))
                   .starts_with("x.json: /privacy: one run has one key"));
+}
+
+// The ledger's lines of single clients would tell how much data a protected client has.
+TEST(ClientRules, BothLevelsTakeConstants) {
+  EXPECT_EQ(error(test::smallest_both()), "");
+  Json json = test::smallest_both();
+  json["local"].erase("sample_rate");
+  EXPECT_TRUE(error(json).starts_with("x.json: /local: \"sample_rate\" is missing")) << error(json);
+  json = test::smallest_both();
+  json["privacy"]["example"].erase("delta");
+  EXPECT_TRUE(error(json).starts_with("x.json: /privacy/example: \"delta\" is missing"))
+      << error(json);
 }
 
 Json add_remove() {

@@ -53,9 +53,9 @@ std::vector<Document> documents() {
   for (const char* privacy :
        {R"({"unit": "client", "epsilon": 1.5})",
         R"({"unit": "client", "noise_multiplier": 1.5, "adaptive": {"bit_noise_multiplier": 4}})",
-        R"({"unit": "client", "epsilon": 1.5, "release": "tree", "relation": "zero_out"})",
-        R"({"unit": "both", "example": {"epsilon": 2}, "client": {"epsilon": 2}})"})
+        R"({"unit": "client", "epsilon": 1.5, "release": "tree", "relation": "zero_out"})"})
     all.push_back({"/privacy", protecting_clients(privacy)});
+  all.push_back({"/privacy", test::smallest_both()});
   const std::pair<const char*, const char*> parts[] = {
       {"/dataset", R"({"mean": 0.5, "std": 0.5})"},
       {"/partition", R"({"kind": "iid"})"},
