@@ -191,7 +191,7 @@ TEST_F(Federations, ClientLevelPrivacyRunsInEveryForm) {
        R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1, "noise": "secure"})",
        R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "adaptive": {"bit_noise_multiplier": 4}})",
        R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "release": "tree"})",
-       R"({"unit": "both", "example": {"noise_multiplier": 1, "insecure_seed": 1},
+       R"({"unit": "both", "example": {"noise_multiplier": 1, "insecure_seed": 1, "delta": 1e-3},
             "client": {"noise_multiplier": 1, "insecure_seed": 1}})"}) {
     SCOPED_TRACE(privacy);
     Json json = federation();

@@ -64,7 +64,7 @@ TEST(AsyncSchedule, MoreAtWorkThanABufferHoldsMakesUploadsStale) {
 // What is too old is not counted, and does not fill the buffer.
 TEST(AsyncSchedule, TooStaleUploadsAreLeftOut) {
   WorldSpec world;
-  world.stragglers = SlowStragglers{0.3, 40.0};
+  world.stragglers = SlowStragglers{0.3, 6.0};
   FedBuffSpec spec = buffer_of(2, 10);
   spec.max_staleness = 5;
   int64_t left_out = 0;
