@@ -26,8 +26,9 @@ cxxopts::Options options() {
       ("set", "replaces one value of the file; may be repeated",
        cxxopts::value<std::vector<std::string>>(), "/POINTER=VALUE")  //
       ("data", "where data sets lie; looked into before STARLING_DATA and datasets/",
-       cxxopts::value<std::string>(), "DIR")  //
-      ("probe", "check on synthetic inputs that the model mixes no examples")(
+       cxxopts::value<std::string>(), "DIR")                                   //
+      ("probe", "check on synthetic inputs that the model mixes no examples")  //
+      ("gradients", "compare the model's gradients with central differences")(
           "resolved", "print the experiment with every default filled, as JSON")  //
       ("h,help", "this text");
   options.parse_positional({"file"});
@@ -112,6 +113,14 @@ void print_probe(const ProbeReport& report) {
                 operation.c_str());
 }
 
+void print_gradients(const GradientCheck& report) {
+  std::printf("gradients  %ld derivatives agree with central differences to %.1e, in float64\n",
+              static_cast<long>(report.compared), report.error);
+  if (report.kinks > 0)
+    std::printf("           left out, the loss having a corner there: %ld\n",
+                static_cast<long>(report.kinks));
+}
+
 }  // namespace
 
 int check_command(int argc, char** argv) {
@@ -134,6 +143,7 @@ int check_command(int argc, char** argv) {
   }
   print_plan(experiment, federation);
   if (given.count("probe") != 0) print_probe(probe_model(federation, file));
+  if (given.count("gradients") != 0) print_gradients(check_model_gradients(federation, file));
   return 0;
 }
 

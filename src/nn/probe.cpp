@@ -1,15 +1,13 @@
 #include "starling/nn/probe.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Context.h>
 #include <torch/nn/module.h>
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "nn/batch_norm.h"
 #include "nn/graph/one_at_a_time.h"
+#include "nn/probe_inputs.h"
 #include "starling/core/error.h"
 #include "starling/nn/per_example.h"
 
@@ -23,35 +21,6 @@ constexpr uint64_t kInputSeed = 20240229;
 
 using Forward = std::function<torch::Tensor(const torch::Tensor&)>;
 
-// Random state, gradients and buffers as they were, whatever happens in between.
-class Restore {
- public:
-  explicit Restore(torch::nn::Module& module)
-      : generator_(at::globalContext().defaultGenerator(at::kCPU)), state_(generator_.get_state()) {
-    for (auto& parameter : module.parameters()) {
-      gradients_.emplace_back(parameter, parameter.grad());
-      parameter.mutable_grad() = torch::Tensor();
-    }
-    for (auto& buffer : module.buffers()) buffers_.emplace_back(buffer, buffer.clone());
-  }
-  ~Restore() {
-    torch::NoGradGuard no_grad;
-    rewind();
-    for (auto& [parameter, gradient] : gradients_) parameter.mutable_grad() = gradient;
-    for (auto& [buffer, copy] : buffers_) buffer.copy_(copy);
-  }
-  Restore(const Restore&) = delete;
-  Restore& operator=(const Restore&) = delete;
-
-  // The same dropout masks again.
-  void rewind() { generator_.set_state(state_); }
-
- private:
-  at::Generator generator_;
-  torch::Tensor state_;
-  std::vector<std::pair<torch::Tensor, torch::Tensor>> gradients_, buffers_;
-};
-
 void check_modules(const torch::nn::Module& module) {
   for (const auto& item : module.named_modules()) {
     if (!is_batch_norm(*item.value()) || !item.value()->is_training()) continue;
@@ -59,27 +28,6 @@ void check_modules(const torch::nn::Module& module) {
                 ": batch normalisation in training mode mixes the examples of a batch; use "
                 "GroupNorm, or put the layer into evaluation mode");
   }
-}
-
-torch::Tensor synthetic(const ProbeInput& input, int64_t batch, const torch::nn::Module& module,
-                        uint64_t seed) {
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  auto sizes = input.shape;
-  sizes.insert(sizes.begin(), batch);
-  const auto parameters = module.parameters();
-  const auto options = parameters.empty() ? torch::TensorOptions() : parameters.front().options();
-  if (input.vocabulary > 0) {
-    return torch::randint(input.vocabulary, sizes, generator, torch::kInt64).to(options.device());
-  }
-  return torch::randn(sizes, generator, options.device(at::kCPU).requires_grad(false))
-      .to(options.device());
-}
-
-// A smooth loss with a different weight for every output.
-torch::Tensor losses_of(const torch::Tensor& outputs) {
-  const auto flat = outputs.reshape({outputs.size(0), -1});
-  const auto phase = torch::arange(flat.size(1), flat.options());
-  return (flat * (phase + 1).cos()).sum(1) + 0.5 * flat.square().sum(1);
 }
 
 double largest(const torch::Tensor& tensor) {
@@ -117,11 +65,6 @@ void check_independence(torch::nn::Module& module, const Forward& forward, const
       "the model mixes the examples of a batch: another first example changes the outputs of the "
       "others; look for statistics taken over the batch axis, and normalise over each example "
       "(GroupNorm, LayerNorm) instead");
-}
-
-std::string module_of(const std::string& parameter) {
-  const auto dot = parameter.rfind('.');
-  return dot == std::string::npos ? "the model" : "module " + parameter.substr(0, dot);
 }
 
 struct Sums {
@@ -170,26 +113,21 @@ ProbeReport probe(torch::nn::Module& module, const Forward& forward, const Probe
   const auto inputs = synthetic(input, input.batch, module, kInputSeed);
   check_independence(module, forward, input, inputs, restore);
 
-  NamedParameters parameters;
+  const NamedParameters parameters = trainable(module);
   std::vector<std::string> names;
   std::vector<torch::Tensor> leaves;
-  for (const auto& item : module.named_parameters()) {
-    const auto& tensor = item.value();
-    const bool known = std::any_of(leaves.begin(), leaves.end(),
-                                   [&](const auto& leaf) { return leaf.is_same(tensor); });
-    if (!tensor.requires_grad() || known) continue;
-    parameters.emplace_back(item.key(), tensor);
-    names.push_back(item.key());
+  for (const auto& [name, tensor] : parameters) {
+    names.push_back(name);
     leaves.push_back(tensor);
   }
   Clipping clipping;  // a bound on every example, so that sums show each one's weight
   PerExampleGradients engine(parameters);
   Sums actual, expected;
   restore.rewind();
-  actual.report = engine.backward(losses_of(forward(inputs)), clipping);
+  actual.report = engine.backward(synthetic_losses(forward(inputs)), clipping);
   actual.gradients = take_gradients(leaves);
   restore.rewind();
-  expected.report = graph::one_at_a_time(losses_of(forward(inputs)), leaves, clipping);
+  expected.report = graph::one_at_a_time(synthetic_losses(forward(inputs)), leaves, clipping);
   expected.gradients = take_gradients(leaves);
 
   ProbeReport report;

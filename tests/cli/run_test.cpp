@@ -311,6 +311,14 @@ TEST(Check, ProbesTheModelWhenAsked) {
   EXPECT_THAT(outcome.out, HasSubstr("no example touches another"));
 }
 
+TEST(Check, ComparesGradientsWithCentralDifferencesWhenAsked) {
+  const Folder folder("gradients");
+  const auto file = folder.write("experiment.json", kPrivate);
+  const auto outcome = testing::starling("check --gradients '" + file + "'");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("derivatives agree with central differences"));
+}
+
 TEST(Run, ReplacesBatchNormWhenAsked) {
   const Folder folder("replace");
   const std::string layers =

@@ -15,6 +15,7 @@
 #include "starling/data/dataset.h"
 #include "starling/experiment/experiment.h"
 #include "starling/experiment/plan.h"
+#include "starling/nn/gradient_check.h"
 #include "starling/nn/model.h"
 #include "starling/nn/probe.h"
 #include "starling/nn/state.h"
@@ -66,6 +67,10 @@ Federation set_up(const Experiment& experiment, const RunOptions& options);
 // (nn/probe.h); every private run begins with it. Errors: InputError naming the module and the
 // remedy.
 ProbeReport probe_model(const Federation& federation, const std::string& source);
+
+// Compares the model's gradients with central differences, in float64 (nn/gradient_check.h).
+// Errors: InputError naming the parameter whose gradient differs.
+GradientCheck check_model_gradients(const Federation& federation, const std::string& source);
 
 struct RunResult {
   RunRecord record;
