@@ -58,16 +58,21 @@ void one_round(Server& server, int64_t round, const std::vector<ClientUpdate>& u
 
 torch::Tensor weights(const Server& server) { return server.global().at("w").to(torch::kDouble); }
 
-// The noise's standard deviation is m C / (q N), whoever takes part; trap 19: an empty cohort
-// releases noise as well.
+// The noise's standard deviation is m C w_max on the sum and m C / (q N) after the division,
+// whoever takes part; trap 19: an empty cohort releases noise as well.
 TEST(ClientPrivacy, NoiseOfARoundIsThePlans) {
   for (const auto noise : {NoiseKind::fast, NoiseKind::secure}) {
-    Server server = make_server(plan_of(2.0), zeros(), noise);
-    one_round(server, 0, {});
-    const double deviation = 2.0 * 0.5 / (0.2 * 50);
-    const double error = 5 * deviation / std::sqrt(2.0 * kSize);
-    EXPECT_NEAR(weights(server).pow(2).mean().sqrt().item<double>(), deviation, error);
-    EXPECT_NEAR(weights(server).mean().item<double>(), 0.0, 5 * deviation / std::sqrt(1.0 * kSize));
+    for (const int64_t weight_cap : {1, 4}) {
+      RoundPlan plan = plan_of(2.0);
+      plan.weight_cap = weight_cap;
+      Server server = make_server(plan, zeros(), noise, {Weighting::examples});
+      one_round(server, 0, {});
+      const double deviation = 2.0 * 0.5 / (0.2 * 50);
+      const double error = 5 * deviation / std::sqrt(2.0 * kSize);
+      EXPECT_NEAR(weights(server).pow(2).mean().sqrt().item<double>(), deviation, error);
+      EXPECT_NEAR(weights(server).mean().item<double>(), 0.0,
+                  5 * deviation / std::sqrt(1.0 * kSize));
+    }
   }
 }
 
