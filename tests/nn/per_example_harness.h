@@ -195,6 +195,7 @@ inline std::vector<Clipping> clippings(size_t layers) {
   for (double bound : uneven.layer_norms) squares += bound * bound;
   uneven.norm = std::sqrt(squares);
   automatic.kind = Clipping::Kind::automatic;
+  automatic.norm = 0.3;
   return {flat, tight, per_layer, uneven, automatic};
 }
 
