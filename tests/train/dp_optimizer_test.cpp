@@ -138,6 +138,17 @@ TEST(DpOptimizer, RecordsTheEventBeforeTheNoise) {
   EXPECT_EQ(to_json(spent.events[0]), to_json(plan.event(3)));
 }
 
+// Trap 9: the ledger counts every noised release.
+TEST(DpOptimizer, ALedgerLineCountsEveryStep) {
+  const auto plan = plan_of(1.0, 1.5);
+  for (const int64_t steps : {1, 2, 7}) {
+    const auto entry = ledger_entry(plan, steps, 4, 5);
+    EXPECT_EQ(entry.count, steps);
+    EXPECT_EQ(to_json(entry.event), to_json(plan.event(1)));
+    EXPECT_EQ(entry.unit, Unit::example);
+  }
+}
+
 TEST(DpOptimizer, RefusesStepsBeyondTheLedgersLine) {
   Line line;
   const auto plan = plan_of(1.0, 1.0);
