@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "data/idx_files.h"
@@ -10,6 +11,7 @@
 #include "starling/core/hash.h"
 #include "starling/core/safetensors.h"
 #include "starling/data/catalogue.h"
+#include "starling/data/csv.h"
 #include "starling/data/gzip.h"
 #include "starling/data/idx.h"
 #include "starling/experiment/experiment.h"
@@ -134,6 +136,52 @@ Target packed_idx_target() {
   target.repair = [](const std::string& bytes) { return testing_files::gzip(bytes); };
   target.read = [](std::string_view bytes) { check_idx(parse_idx(std::string(bytes), "x")); };
   return target;
+}
+
+// Written with every cell in quotes, a table reads as it did.
+Target csv_target() {
+  return {
+      "csv",
+      {"a,b,c\n1,2.5,-3e-2\n\n4,5,\"x, \"\"y\"\"\"\n", "\xEF\xBB\xBF 1 , 2\r\n# no record\r\n3,4"},
+      {",", "\"", "\"\"", "\n", "\r\n", "nan", "inf", "1e400", "0x10", "1,5", " ", "\t", "#",
+       "\xEF\xBB\xBF", std::string(1, '\0'), "\xff"},
+      [](std::string_view bytes) {
+        std::vector<std::string> cells;
+        std::string again;
+        CsvReader reader("x", std::string(bytes), {',', "#"});
+        while (reader.next()) {
+          for (const CsvCell& cell : reader.cells()) {
+            cells.push_back(cell.text);
+            std::string text;
+            for (char c : cell.text) text += c == '"' ? "\"\"" : std::string(1, c);
+            again += (&cell == reader.cells().data() ? "\"" : ",\"") + text + "\"";
+          }
+          again += "\n";
+        }
+        size_t at = 0;
+        CsvReader second("x", again, {});
+        while (second.next()) {
+          for (const CsvCell& cell : second.cells())
+            require(at < cells.size() && cell.text == cells[at++],
+                    "the written form reads differently");
+        }
+        require(at == cells.size(), "the written form has other cells");
+      },
+      {}};
+}
+
+Target csv_number_target() {
+  return {"csv number",
+          {"5", "-0.25", ".5", "1e-3", "1.7976931348623157e308"},
+          {"nan", "inf", "e400", "e-400", "0x", ",", "+", "-", ".", "_", "0"},
+          [](std::string_view bytes) {
+            CsvReader reader("x", std::string(bytes), {';', ""});
+            while (reader.next()) {
+              for (const CsvCell& cell : reader.cells())
+                require(std::isfinite(reader.number(cell)), "a number is not finite");
+            }
+          },
+          {}};
 }
 
 Target experiment_target() {
@@ -265,9 +313,9 @@ Target checkpoint_target() {
 }  // namespace
 
 std::vector<Target> targets() {
-  return {checkpoint_target(), json_target(),  safetensors_target(), idx_target(),
-          packed_idx_target(), gzip_target(),  experiment_target(),  description_target(),
-          events_target(),     ledger_target()};
+  return {checkpoint_target(), json_target(),        safetensors_target(), idx_target(),
+          packed_idx_target(), gzip_target(),        csv_target(),         csv_number_target(),
+          experiment_target(), description_target(), events_target(),      ledger_target()};
 }
 
 }  // namespace starling::fuzz
