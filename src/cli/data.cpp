@@ -15,6 +15,7 @@ namespace starling::cli {
 namespace {
 
 constexpr int64_t kUsualColumns = 80;
+constexpr int64_t kImages = 10, kRecords = 3;  // shown unless --count says otherwise
 constexpr int64_t kSheetColumns = 16;
 constexpr int64_t kSheetScale = 2;
 constexpr int64_t kMegabyte = 1'000'000;
@@ -96,7 +97,8 @@ int list(int argc, char** argv) {
   return 0;
 }
 
-void describe(const DatasetInfo& info, const PixelSet& set) {
+template <class Set>
+void describe(const DatasetInfo& info, const Set& set) {
   std::cout << info.title << "\n";
   if (!info.homepage.empty()) std::cout << info.homepage << "\n";
   std::cout << "Licence: " << info.licence << "\n";
@@ -104,6 +106,7 @@ void describe(const DatasetInfo& info, const PixelSet& set) {
   std::cout << "\n"
             << set.name << ": " << set.size() << " examples of " << shape_text(set.shape) << ", "
             << set.classes << " classes\n";
+  std::cout << class_counts(set.labels, info.class_names) << "\n";
 }
 
 std::vector<int64_t> first_of_each(const std::vector<std::vector<int64_t>>& samples, size_t count) {
@@ -118,13 +121,37 @@ std::vector<int64_t> first_of_each(const std::vector<std::vector<int64_t>>& samp
   return indices;
 }
 
+void show_table(const DatasetInfo& info, const LoadOptions& load, bool is_train, int64_t count) {
+  const DataSplit split = load_dataset(info, load);
+  describe(info, is_train ? split.train : split.test);
+  const std::string& file = is_train ? info.train.table : info.test.table;
+  const TablePart part = info.table.test_every == 0 ? TablePart::all
+                         : is_train                 ? TablePart::train
+                                                    : TablePart::test;
+  std::cout << column_table(
+      info.table, first_records(require_file(info, file, load.folder), info.table, part, count));
+}
+
+void show_images(const DatasetInfo& info, const LoadOptions& load, bool is_train, int64_t count,
+                 const std::string& png) {
+  const PixelSplit split = load_pixels(info, load);
+  const PixelSet& set = is_train ? split.train : split.test;
+  describe(info, set);
+  const auto samples = samples_by_class(set, std::max(count, kSheetColumns));
+  std::cout << draw_samples(set, first_of_each(samples, static_cast<size_t>(count)),
+                            info.class_names, terminal_columns(), colour_wanted());
+  if (png.empty()) return;
+  write_png(png, contact_sheet(set, samples_by_class(set, kSheetColumns), kSheetScale));
+  std::cout << "Contact sheet: " << png << "\n";
+}
+
 int show(int argc, char** argv) {
   auto options =
       options_for("show", "Describes a data set and draws some of its examples.\n", "NAME");
   options.add_options()("name", "data set, or a description that ends in .json",
                         cxxopts::value<std::string>())(
       "split", "train or test", cxxopts::value<std::string>()->default_value("train"), "SPLIT")(
-      "count", "examples to draw", cxxopts::value<int64_t>()->default_value("10"), "N")(
+      "count", "examples to show; 10 images, 3 records of a table", cxxopts::value<int64_t>(), "N")(
       "seed", "of the digits that are drawn", cxxopts::value<uint64_t>()->default_value("1"), "N")(
       "png", "also writes a contact sheet, one row a class", cxxopts::value<std::string>(), "FILE");
   options.parse_positional({"name"});
@@ -137,25 +164,24 @@ int show(int argc, char** argv) {
   if (split_name != "train" && split_name != "test") {
     throw InputError("--split", split_name + " is not train or test");
   }
-  const auto count = given["count"].as<int64_t>();
+  const DatasetInfo info = find_dataset(name_of(given, "show"));
+  const bool is_table = info.format == DatasetFormat::csv;
+  const int64_t count =
+      given.count("count") ? given["count"].as<int64_t>() : (is_table ? kRecords : kImages);
   if (count < 0 || count > 1000) {
     throw InputError("--count", std::to_string(count) + " is outside 0..1000");
   }
-  const DatasetInfo info = find_dataset(name_of(given, "show"));
+  const std::string png = text_of(given, "png");
+  if (is_table && !png.empty()) {
+    throw InputError("--png", info.name + " is a table and has no images to draw");
+  }
   LoadOptions load;
   load.folder = text_of(given, "data");
   load.seed = given["seed"].as<uint64_t>();
-  const PixelSplit split = load_pixels(info, load);
-  const PixelSet& set = split_name == "train" ? split.train : split.test;
-  describe(info, set);
-  const auto samples = samples_by_class(set, std::max(count, kSheetColumns));
-  std::cout << class_counts(set, info.class_names) << "\n"
-            << draw_samples(set, first_of_each(samples, static_cast<size_t>(count)),
-                            info.class_names, terminal_columns(), colour_wanted());
-  if (given.count("png")) {
-    const auto path = given["png"].as<std::string>();
-    write_png(path, contact_sheet(set, samples_by_class(set, kSheetColumns), kSheetScale));
-    std::cout << "Contact sheet: " << path << "\n";
+  if (is_table) {
+    show_table(info, load, split_name == "train", count);
+  } else {
+    show_images(info, load, split_name == "train", count, png);
   }
   return 0;
 }

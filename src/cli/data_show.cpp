@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <sstream>
 
 namespace starling::cli {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 constexpr std::string_view kRamp = " .:-=+*#%@";
 constexpr int64_t kWanted = 5;  // samples side by side
 constexpr int64_t kBarLength = 40;
+constexpr size_t kNameWidth = 24, kKindWidth = 10, kMeaningWidth = 26;
 
 using Colour = std::array<int, 3>;
 
@@ -48,6 +50,46 @@ std::string cell(const Colour& above, const Colour& below, bool colour) {
   return std::string(1, kRamp[static_cast<size_t>(sum) * kRamp.size() / (6 * 255 + 1)]);
 }
 
+std::string kind_of(const TableColumn& column) {
+  switch (column.kind) {
+    case ColumnKind::number:
+      return "number";
+    case ColumnKind::category:
+      return "category";
+    case ColumnKind::label:
+      return "label";
+    case ColumnKind::ignore:
+      return "ignore";
+  }
+  return "";
+}
+
+std::string short_number(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+std::string meaning_of(const TableColumn& column) {
+  switch (column.kind) {
+    case ColumnKind::number:
+      return "(x - " + short_number(column.mean) + ") / " + short_number(column.std);
+    case ColumnKind::category:
+      return std::to_string(column.features()) + " features";
+    case ColumnKind::label:
+      return std::to_string(column.classes.size()) + " classes";
+    case ColumnKind::ignore:
+      return "-";
+  }
+  return "";
+}
+
+// A cell as a terminal may show it.
+std::string harmless(const std::string& cell) {
+  const std::string quoted = quoted_cell(cell);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
@@ -61,12 +103,13 @@ std::vector<std::vector<int64_t>> samples_by_class(const PixelSet& set, int64_t 
   return samples;
 }
 
-std::string class_counts(const PixelSet& set, const std::vector<std::string>& names) {
-  std::vector<int64_t> counts(set.classes, 0);
-  for (int64_t label : set.labels) ++counts[label];
+std::string class_counts(const std::vector<int64_t>& labels,
+                         const std::vector<std::string>& names) {
+  std::vector<int64_t> counts(names.size(), 0);
+  for (int64_t label : labels) ++counts[label];
   const int64_t largest = std::max<int64_t>(1, *std::max_element(counts.begin(), counts.end()));
   std::string text;
-  for (int64_t c = 0; c < set.classes; ++c) {
+  for (size_t c = 0; c < names.size(); ++c) {
     std::string bar;
     for (int64_t i = 0; i < divide_up(counts[c] * kBarLength, largest); ++i) bar += "\u2588";
     std::string count = std::to_string(counts[c]);
@@ -96,6 +139,21 @@ std::string draw_samples(const PixelSet& set, const std::vector<int64_t>& indice
       }
       text += "\n";
     }
+  }
+  return text;
+}
+
+std::string column_table(const TableSchema& schema,
+                         const std::vector<std::vector<std::string>>& records) {
+  std::string text = "  " + fitted("COLUMN", kNameWidth) + fitted("KIND", kKindWidth) +
+                     fitted("READ AS", kMeaningWidth) + "FIRST RECORDS\n";
+  for (size_t i = 0; i < schema.columns.size(); ++i) {
+    const TableColumn& column = schema.columns[i];
+    text += "  " + fitted(column.name, kNameWidth) + fitted(kind_of(column), kKindWidth) +
+            fitted(meaning_of(column), kMeaningWidth);
+    std::string cells;
+    for (const auto& record : records) cells += (cells.empty() ? "" : ", ") + harmless(record[i]);
+    text += cells + "\n";
   }
   return text;
 }

@@ -12,7 +12,11 @@ namespace starling::cli {
 std::vector<std::vector<int64_t>> samples_by_class(const PixelSet& set, int64_t each);
 
 // One line a class: name, count and a bar.
-std::string class_counts(const PixelSet& set, const std::vector<std::string>& names);
+std::string class_counts(const std::vector<int64_t>& labels, const std::vector<std::string>& names);
+
+// One line a column of a table: what it is, how it is read, and its first cells.
+std::string column_table(const TableSchema& schema,
+                         const std::vector<std::vector<std::string>>& records);
 
 // Samples drawn with characters, side by side as far as `columns` reach: half blocks in grey or in
 // colour, or a ramp of ASCII characters.

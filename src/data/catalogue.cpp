@@ -29,27 +29,23 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-std::string needed(const DatasetInfo& info, const std::string& file, const LoadOptions& options) {
-  const auto folders = data_folders(info, options.folder);
-  if (auto path = locate(file, folders)) return *path;
-  std::string places;
-  for (const std::string& folder : folders) places += (places.empty() ? "" : ", ") + folder;
-  const std::string remedy =
-      info.files.empty() ? "put it there" : "run \"starling data fetch " + info.name + "\"";
-  throw InputError("dataset " + info.name,
-                   file + " is not in " + (places.empty() ? "any data folder" : places) + "; " +
-                       remedy + ", or name its folder by --data or STARLING_DATA");
+void check_count(const std::string& name, int64_t size, const SplitFiles& files) {
+  if (files.examples == 0 || size == files.examples) return;
+  throw InputError(name, "has " + std::to_string(size) + " examples; the description says " +
+                             std::to_string(files.examples));
 }
 
 void check(const PixelSet& set, const DatasetInfo& info, const SplitFiles& files) {
   if (set.shape != info.shape) {
     throw InputError(set.name, "images are not of the described shape");
   }
-  if (files.examples != 0 && set.size() != files.examples) {
-    throw InputError(set.name, "has " + std::to_string(set.size()) +
-                                   " examples; the description says " +
-                                   std::to_string(files.examples));
-  }
+  check_count(set.name, set.size(), files);
+}
+
+[[noreturn]] void refuse_writers(const DatasetInfo& info) {
+  throw InputError("dataset " + info.name,
+                   "does not record who made each example; partition kind \"natural\" needs "
+                   "mnist or digits");
 }
 
 PixelSet load_split(const DatasetInfo& info, const SplitFiles& files, const std::string& name,
@@ -57,22 +53,40 @@ PixelSet load_split(const DatasetInfo& info, const SplitFiles& files, const std:
   PixelSet set;
   if (info.format == DatasetFormat::cifar10) {
     std::vector<std::string> paths;
-    for (const auto& record : files.records) paths.push_back(needed(info, record, options));
+    for (const auto& record : files.records)
+      paths.push_back(require_file(info, record, options.folder));
     set = read_cifar10(paths, name);
   } else {
-    const std::string images = needed(info, files.images, options);
-    const std::string labels = needed(info, files.labels, options);
+    const std::string images = require_file(info, files.images, options.folder);
+    const std::string labels = require_file(info, files.labels, options.folder);
     set = read_idx_images(images, labels, name, {info.classes, info.first_label, info.transposed});
   }
   check(set, info, files);
   if (!options.writers) return set;
-  if (files.writers.empty()) {
-    throw InputError("dataset " + info.name,
-                     "does not record who made each example; partition kind \"natural\" needs "
-                     "mnist or digits");
-  }
-  set.owners = read_qmnist_writers(needed(info, files.writers, options), set.labels);
+  if (files.writers.empty()) refuse_writers(info);
+  set.owners = read_qmnist_writers(require_file(info, files.writers, options.folder), set.labels);
   return set;
+}
+
+Dataset load_table(const DatasetInfo& info, TablePart part, const LoadOptions& options) {
+  const bool is_train = part == TablePart::train;
+  const SplitFiles& files = is_train ? info.train : info.test;
+  const auto limit = is_train ? options.train_limit : options.test_limit;
+  Dataset set = read_table(require_file(info, files.table, options.folder),
+                           info.name + (is_train ? " train" : " test"), info.table,
+                           info.table.test_every > 0 ? part : TablePart::all);
+  check_count(set.name, set.size(), files);
+  if (limit) keep_first(set, *limit);
+  return set;
+}
+
+DataSplit load_tables(const DatasetInfo& info, const LoadOptions& options) {
+  if (options.writers) refuse_writers(info);
+  if (options.mean) {
+    throw InputError("dataset " + info.name,
+                     "is a table: mean and std stand in its description, one a column");
+  }
+  return {load_table(info, TablePart::train, options), load_table(info, TablePart::test, options)};
 }
 
 DatasetInfo digits_info() {
@@ -158,7 +172,22 @@ std::optional<std::string> locate(const std::string& file,
   return std::nullopt;
 }
 
+std::string require_file(const DatasetInfo& info, const std::string& file,
+                         const std::string& folder) {
+  const auto folders = data_folders(info, folder);
+  if (auto path = locate(file, folders)) return *path;
+  std::string places;
+  for (const std::string& place : folders) places += (places.empty() ? "" : ", ") + place;
+  const std::string remedy =
+      info.files.empty() ? "put it there" : "run \"starling data fetch " + info.name + "\"";
+  throw InputError("dataset " + info.name,
+                   file + " is not in " + (places.empty() ? "any data folder" : places) + "; " +
+                       remedy + ", or name its folder by --data or STARLING_DATA");
+}
+
 PixelSplit load_pixels(const DatasetInfo& info, const LoadOptions& options) {
+  if (info.format == DatasetFormat::csv)
+    throw InputError("dataset " + info.name, "is a table and has no images");
   if (info.format == DatasetFormat::digits) {
     return draw_digits(options.train_limit.value_or(kDigitsTrain),
                        options.test_limit.value_or(kDigitsTest), options.seed);
@@ -171,10 +200,14 @@ PixelSplit load_pixels(const DatasetInfo& info, const LoadOptions& options) {
 }
 
 DataSplit load_dataset(const std::string& name_or_file, const LoadOptions& options) {
-  const DatasetInfo info = find_dataset(name_or_file);
+  return load_dataset(find_dataset(name_or_file), options);
+}
+
+DataSplit load_dataset(const DatasetInfo& info, const LoadOptions& options) {
   if (options.mean.has_value() != options.std.has_value()) {
     throw InputError("dataset " + info.name, "give both mean and std, or neither");
   }
+  if (info.format == DatasetFormat::csv) return load_tables(info, options);
   Normalization normalization = info.normalization;
   if (options.mean) normalization = {*options.mean, *options.std};
   const PixelSplit split = load_pixels(info, options);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "data/table_json.h"
 #include "starling/core/error.h"
 #include "starling/core/json.h"
 #include "starling/data/catalogue.h"
@@ -63,6 +64,8 @@ SplitFiles parse_split(JsonObject object, DatasetFormat format) {
     split.records = object.strings("records");
     for (const std::string& record : split.records) inside(object, "records", record);
     if (split.records.empty()) object.fail("records", "is empty; name at least one file");
+  } else if (format == DatasetFormat::csv) {
+    split.table = path_member(object, "table");
   }
   object.finish();
   return split;
@@ -98,6 +101,23 @@ void parse_meaning(JsonObject& object, DatasetInfo& info) {
   info.transposed = object.boolean("transposed", false);
 }
 
+// A table says by its columns what images say by shape, classes and constants.
+void parse_columns(JsonObject& object, DatasetInfo& info) {
+  info.table = parse_table_schema(object.object("table"));
+  info.shape = {info.table.features()};
+  for (const TableClass& one : info.table.label().classes) info.class_names.push_back(one.name);
+  info.classes = static_cast<int64_t>(info.class_names.size());
+}
+
+// Under test_every one file holds both splits; without it each has its own.
+void check_tables(const JsonObject& object, const DatasetInfo& info) {
+  const bool same = info.train.table == info.test.table;
+  if (same && info.table.test_every == 0)
+    object.fail("test", "is the table of train; give /table/test_every, or another file");
+  if (!same && info.table.test_every > 0)
+    object.fail("test", "is not the table of train, which /table/test_every divides");
+}
+
 }  // namespace
 
 DatasetInfo read_dataset_info(const std::string& path) {
@@ -113,10 +133,16 @@ DatasetInfo read_dataset_info(const std::string& path) {
   info.note = object.string("note", "");
   info.format = object.choice<DatasetFormat>("format", {{"digits", DatasetFormat::digits},
                                                         {"idx", DatasetFormat::idx},
-                                                        {"cifar10", DatasetFormat::cifar10}});
-  parse_meaning(object, info);
+                                                        {"cifar10", DatasetFormat::cifar10},
+                                                        {"csv", DatasetFormat::csv}});
+  if (info.format == DatasetFormat::csv) {
+    parse_columns(object, info);
+  } else {
+    parse_meaning(object, info);
+  }
   info.train = parse_split(object.object("train"), info.format);
   info.test = parse_split(object.object("test"), info.format);
+  if (info.format == DatasetFormat::csv) check_tables(object, info);
   parse_sources(object, info);
   object.finish();
   return info;

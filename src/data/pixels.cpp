@@ -41,12 +41,25 @@ void check(const Normalization& normalization, const std::string& name, int64_t 
   }
 }
 
+void check_limit(const std::string& name, int64_t size, int64_t count) {
+  if (count >= 1 && count <= size) return;
+  throw InputError(name, "a limit of " + std::to_string(count) + " is outside 1.." +
+                             std::to_string(size) + ", the examples there are");
+}
+
 }  // namespace
 
 int64_t Dataset::example_size() const {
   int64_t product = 1;
   for (int64_t extent : shape) product *= extent;
   return product;
+}
+
+void keep_first(Dataset& set, int64_t count) {
+  check_limit(set.name, set.size(), count);
+  set.features.resize(static_cast<size_t>(set.example_size() * count));
+  set.labels.resize(static_cast<size_t>(count));
+  if (!set.owners.empty()) set.owners.resize(static_cast<size_t>(count));
 }
 
 Dataset to_dataset(const PixelSet& set, const Normalization& normalization) {
@@ -75,10 +88,7 @@ Dataset to_dataset(const PixelSet& set, const Normalization& normalization) {
 }
 
 void keep_first(PixelSet& set, int64_t count) {
-  if (count < 1 || count > set.size()) {
-    throw InputError(set.name, "a limit of " + std::to_string(count) + " is outside 1.." +
-                                   std::to_string(set.size()) + ", the examples there are");
-  }
+  check_limit(set.name, set.size(), count);
   const size_t example = set.pixels.size() / set.labels.size();
   set.pixels.resize(example * count);
   set.labels.resize(count);

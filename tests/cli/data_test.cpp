@@ -73,6 +73,23 @@ TEST(DataCommand, ListShowsEachSetAndWhatIsPresent) {
               HasSubstr(folder.path("kmnist") + " (1 of 4 files)"));
 }
 
+TEST(DataCommand, ShowDescribesATableColumnByColumn) {
+  const TemporaryFolder folder;
+  const auto json = folder.write("t.json", R"({"name": "t", "licence": "free", "format": "csv",
+    "table": {"test_every": 3, "columns": [{"name": "age", "kind": "number", "mean": 40, "std": 10},
+      {"name": "work", "kind": "category", "values": ["a", "b"], "other": true},
+      {"name": "sick", "kind": "label", "classes": [{"name": "no", "cells": ["0"]},
+                                                    {"name": "yes", "cells": ["1"]}]}]},
+    "train": {"table": "t.csv"}, "test": {"table": "t.csv"}})");
+  folder.write("t.csv", "50,a,1\n30,b,0\n35,c,0\n");
+  const std::string shown = answer({"show", json});
+  EXPECT_THAT(shown, AllOf(HasSubstr("t train: 2 examples of 4, 2 classes"), HasSubstr("yes"),
+                           HasSubstr("(x - 40) / 10"), HasSubstr("3 features"),
+                           HasSubstr("50, 30\n"), HasSubstr("a, b\n")));
+  EXPECT_THAT(answer({"show", json, "--split", "test"}), HasSubstr("35\n"));
+  EXPECT_THAT(refusal({"show", json, "--png", folder.path("x.png")}), HasSubstr("is a table"));
+}
+
 TEST(DataCommand, ShowDrawsSamplesCountsAndAContactSheetWithoutColourWhenPiped) {
   const TemporaryFolder folder;
   const auto png = folder.path("sheet.png");

@@ -204,7 +204,8 @@ Target experiment_target() {
 void read_description(std::string_view bytes) {
   static const testing_files::TemporaryFolder folder;
   const auto info = read_dataset_info(folder.write("set.json", std::string(bytes)));
-  for (const std::string& name : {info.train.images, info.train.labels, info.test.images}) {
+  for (const std::string& name :
+       {info.train.images, info.train.labels, info.test.images, info.train.table}) {
     const std::filesystem::path path(name);
     require(!path.is_absolute(), "a path is absolute");
     require(path.lexically_normal().string().substr(0, 3) != "../", "a path climbs");
@@ -213,7 +214,7 @@ void read_description(std::string_view bytes) {
 
 Target description_target() {
   std::vector<std::string> seeds;
-  for (const char* name : {"mnist", "cifar-10", "emnist-letters"})
+  for (const char* name : {"mnist", "cifar-10", "emnist-letters", "breast-cancer"})
     seeds.push_back(read_file(std::string(STARLING_SOURCE_DIR) + "/datasets/" + name + ".json"));
   return {"dataset description",
           seeds,

@@ -15,10 +15,11 @@
 #include "starling/data/dataset.h"
 #include "starling/data/digits.h"
 #include "starling/data/pixels.h"
+#include "starling/data/table.h"
 
 namespace starling {
 
-enum class DatasetFormat { digits, idx, cifar10 };
+enum class DatasetFormat { digits, idx, cifar10, csv };
 enum class ArchiveKind { none, zip, tar_gz };
 
 // Something to fetch. Paths are relative to a data folder and stay inside it.
@@ -36,6 +37,7 @@ struct SplitFiles {
   std::string labels;                // idx
   std::string writers;               // idx, optional: QMNIST's label table
   std::vector<std::string> records;  // cifar10
+  std::string table;                 // csv; the same file in both splits under test_every
 };
 
 struct DatasetInfo {
@@ -47,6 +49,7 @@ struct DatasetInfo {
   Normalization normalization;
   int64_t first_label = 0;
   bool transposed = false;
+  TableSchema table;  // csv; gives shape, classes and constants
   SplitFiles train, test;
   std::vector<RemoteFile> files;
   ArchiveKind archive_kind = ArchiveKind::none;
@@ -70,19 +73,25 @@ std::vector<std::string> data_folders(const DatasetInfo& info, const std::string
 std::string fetch_folder(const std::string& folder);
 // The path of `file` in the first folder that has it, plain or gzip; none where no folder has.
 std::optional<std::string> locate(const std::string& file, const std::vector<std::string>& folders);
+// The same; InputError, with the places and the remedy, where no folder has it.
+std::string require_file(const DatasetInfo& info, const std::string& file,
+                         const std::string& folder);
 
 struct LoadOptions {
   std::string folder;                  // --data; empty: not given
   std::optional<int64_t> train_limit;  // the first n examples; for digits, how many are drawn
   std::optional<int64_t> test_limit;
-  std::optional<std::vector<double>> mean, std;  // instead of the description's: both or neither
-  uint64_t seed = 1;                             // of digits
-  bool writers = false;                          // fill `owners`, for partition "natural"
+  // Instead of the description's, of images: both or neither.
+  std::optional<std::vector<double>> mean, std;
+  uint64_t seed = 1;     // of digits
+  bool writers = false;  // fill `owners`, for partition "natural"
 };
 
 // Errors: InputError where a file is missing (it names the remedy), damaged or not as described, a
-// limit exceeds the examples, or writers are asked of a set that has none.
+// limit exceeds the examples, writers are asked of a set that has none, or mean and std of a table.
+// `load_pixels` takes images only.
 PixelSplit load_pixels(const DatasetInfo& info, const LoadOptions& options);
+DataSplit load_dataset(const DatasetInfo& info, const LoadOptions& options = {});
 DataSplit load_dataset(const std::string& name_or_file, const LoadOptions& options = {});
 
 }  // namespace starling

@@ -20,6 +20,9 @@ struct Dataset {
   int64_t example_size() const;  // product of shape
 };
 
+// Keeps the first `count` examples; more than there are is an InputError that names the set.
+void keep_first(Dataset& set, int64_t count);
+
 struct DataSplit {
   Dataset train;
   Dataset test;

@@ -1,0 +1,69 @@
+#pragma once
+// Tables of numbers and categories as data sets. A schema says what each column is; numbers are
+// standardised by constants of the schema, categories become one feature a value. These constants
+// are public knowledge about a kind of data, never computed from the private examples at hand.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "starling/data/csv.h"
+#include "starling/data/dataset.h"
+
+namespace starling {
+
+enum class ColumnKind {
+  number,    // one feature, (x - mean) / std
+  category,  // one feature a value, 1 where the cell is that value and 0 otherwise
+  label,     // the class; exactly one column is this
+  ignore,    // not read: identifiers, and what would give the label away
+};
+
+struct TableClass {
+  std::string name;
+  std::vector<std::string> cells;  // how it is written in the file
+};
+
+struct TableColumn {
+  std::string name;
+  ColumnKind kind = ColumnKind::number;
+  double mean = 0.0, std = 1.0;       // number; std > 0
+  std::vector<std::string> values{};  // category, in the order of the features
+  bool other = false;                 // category: one more feature for values that are not listed
+  // A missing number reads as the mean, a missing category as none of the values; otherwise it is
+  // an error.
+  bool takes_missing = false;
+  std::vector<TableClass> classes{};  // label
+
+  int64_t features() const;
+};
+
+struct TableSchema {
+  CsvDialect dialect;
+  bool header = false;               // the first record names the columns
+  std::vector<std::string> missing;  // cells that stand for a value that is not known
+  int64_t test_every = 0;  // k > 0: records k, 2k, ... of one file are the test set; 0: own files
+  std::vector<TableColumn> columns;
+
+  int64_t features() const;
+  const TableColumn& label() const;
+  std::vector<std::string> feature_names() const;  // "age", "workclass=Private", ...
+};
+
+enum class TablePart { all, train, test };
+
+// Features [n, F] in the order of the columns, and labels. Errors: InputError
+// "<file>:<line>:<column>: ..." where a cell is not what its column says, the header names other
+// columns, or there are more than 2^31 values; without a record, naming the file.
+Dataset read_table(const std::string& path, const std::string& name, const TableSchema& schema,
+                   TablePart part = TablePart::all);
+// The same of bytes in memory, which `name` names in errors too.
+Dataset parse_table(std::string bytes, const std::string& name, const TableSchema& schema,
+                    TablePart part = TablePart::all);
+
+// The cells of the first `count` records of a part, as they stand.
+std::vector<std::vector<std::string>> first_records(const std::string& path,
+                                                    const TableSchema& schema, TablePart part,
+                                                    int64_t count);
+
+}  // namespace starling
