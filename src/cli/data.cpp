@@ -46,7 +46,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 }
 
 std::string presence(const DatasetInfo& info, const std::string& folder) {
-  if (info.format == DatasetFormat::digits) return "built in";
+  if (is_built_in(info.format)) return "built in";
   const auto folders = data_folders(info, folder);
   size_t found = 0;
   std::string where;
@@ -90,8 +90,8 @@ int list(int argc, char** argv) {
   for (const DatasetInfo& info : list_datasets()) {
     std::cout << padded(info.name, 15) << padded(std::to_string(info.train.examples), 7)
               << padded(std::to_string(info.test.examples), 6) << padded(shape_text(info.shape), 7)
-              << padded(std::to_string(info.classes), 7) << presence(info, text_of(given, "data"))
-              << "\n";
+              << padded(info.classes == 0 ? "-" : std::to_string(info.classes), 7)
+              << presence(info, text_of(given, "data")) << "\n";
   }
   std::cout << "\nstarling data show NAME draws one, starling data fetch NAME gets it.\n";
   return 0;
@@ -105,8 +105,11 @@ void describe(const DatasetInfo& info, const Set& set) {
   if (!info.note.empty()) std::cout << info.note << "\n";
   std::cout << "\n"
             << set.name << ": " << set.size() << " examples of " << shape_text(set.shape) << ", "
-            << set.classes << " classes\n";
-  std::cout << class_counts(set.labels, info.class_names) << "\n";
+            << (info.classes == 0 ? "a number to predict"
+                                  : std::to_string(info.classes) + " classes")
+            << "\n";
+  if (info.classes > 0) std::cout << class_counts(set.labels, info.class_names);
+  std::cout << "\n";
 }
 
 std::vector<int64_t> first_of_each(const std::vector<std::vector<int64_t>>& samples, size_t count) {
@@ -130,6 +133,13 @@ void show_table(const DatasetInfo& info, const LoadOptions& load, bool is_train,
                                                     : TablePart::test;
   std::cout << column_table(
       info.table, first_records(require_file(info, file, load.folder), info.table, part, count));
+}
+
+void show_law(const DatasetInfo& info, const LoadOptions& load, bool is_train, int64_t count) {
+  const DataSplit split = load_dataset(info, load);
+  const Dataset& set = is_train ? split.train : split.test;
+  describe(info, set);
+  std::cout << law_text(info.law) << "\n" << numbers_table(set, count);
 }
 
 void show_images(const DatasetInfo& info, const LoadOptions& load, bool is_train, int64_t count,
@@ -165,7 +175,8 @@ int show(int argc, char** argv) {
     throw InputError("--split", split_name + " is not train or test");
   }
   const DatasetInfo info = find_dataset(name_of(given, "show"));
-  const bool is_table = info.format == DatasetFormat::csv;
+  const bool is_law = info.format == DatasetFormat::linear;
+  const bool is_table = info.format == DatasetFormat::csv || is_law;
   const int64_t count =
       given.count("count") ? given["count"].as<int64_t>() : (is_table ? kRecords : kImages);
   if (count < 0 || count > 1000) {
@@ -173,12 +184,14 @@ int show(int argc, char** argv) {
   }
   const std::string png = text_of(given, "png");
   if (is_table && !png.empty()) {
-    throw InputError("--png", info.name + " is a table and has no images to draw");
+    throw InputError("--png", info.name + " has no images to draw");
   }
   LoadOptions load;
   load.folder = text_of(given, "data");
   load.seed = given["seed"].as<uint64_t>();
-  if (is_table) {
+  if (is_law) {
+    show_law(info, load, split_name == "train", count);
+  } else if (is_table) {
     show_table(info, load, split_name == "train", count);
   } else {
     show_images(info, load, split_name == "train", count, png);
@@ -212,8 +225,8 @@ int fetch(int argc, char** argv) {
     return 0;
   }
   const DatasetInfo info = find_dataset(name_of(given, "fetch"));
-  if (info.format == DatasetFormat::digits) {
-    std::cout << "digits is drawn on the spot; there is nothing to fetch\n";
+  if (is_built_in(info.format)) {
+    std::cout << info.name << " is drawn on the spot; there is nothing to fetch\n";
     return 0;
   }
   std::cout << info.title << "\nLicence: " << info.licence << "\n" << std::flush;

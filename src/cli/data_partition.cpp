@@ -52,7 +52,11 @@ Dataset training_set(const Experiment& experiment, const std::string& folder) {
   wanted.train_limit = experiment.dataset.train_limit;
   wanted.seed = static_cast<uint64_t>(experiment.seed);
   wanted.writers = std::holds_alternative<NaturalPartition>(experiment.partition);
-  return load_dataset(experiment.dataset.name, wanted).train;
+  Dataset train = load_dataset(experiment.dataset.name, wanted).train;
+  if (train.is_regression())
+    throw InputError("dataset " + experiment.dataset.name,
+                     "has numbers to predict and no labels to count");
+  return train;
 }
 
 Partition deal_out(const Experiment& experiment, const Dataset& data) {

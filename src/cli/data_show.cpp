@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <sstream>
 
 namespace starling::cli {
@@ -10,6 +11,7 @@ namespace {
 constexpr std::string_view kRamp = " .:-=+*#%@";
 constexpr int64_t kWanted = 5;  // samples side by side
 constexpr int64_t kBarLength = 40;
+constexpr int64_t kNumbersShown = 8;
 constexpr size_t kNameWidth = 24, kKindWidth = 10, kMeaningWidth = 26;
 
 using Colour = std::array<int, 3>;
@@ -58,6 +60,8 @@ std::string kind_of(const TableColumn& column) {
       return "category";
     case ColumnKind::label:
       return "label";
+    case ColumnKind::target:
+      return "target";
     case ColumnKind::ignore:
       return "ignore";
   }
@@ -73,6 +77,7 @@ std::string short_number(double value) {
 std::string meaning_of(const TableColumn& column) {
   switch (column.kind) {
     case ColumnKind::number:
+    case ColumnKind::target:
       return "(x - " + short_number(column.mean) + ") / " + short_number(column.std);
     case ColumnKind::category:
       return std::to_string(column.features()) + " features";
@@ -154,6 +159,33 @@ std::string column_table(const TableSchema& schema,
     std::string cells;
     for (const auto& record : records) cells += (cells.empty() ? "" : ", ") + harmless(record[i]);
     text += cells + "\n";
+  }
+  return text;
+}
+
+std::string law_text(const LinearLaw& law) {
+  std::string text = "y = ";
+  for (size_t j = 0; j < law.weights.size(); ++j) {
+    const double weight = law.weights[j];
+    text += (j == 0       ? ""
+             : weight < 0 ? " - "
+                          : " + ") +
+            short_number(j == 0 ? weight : std::abs(weight)) + " x" +
+            (law.weights.size() == 1 ? "" : std::to_string(j + 1));
+  }
+  return text + (law.bias < 0 ? " - " : " + ") + short_number(std::abs(law.bias)) +
+         ", noise of standard deviation " + short_number(law.noise);
+}
+
+std::string numbers_table(const Dataset& data, int64_t count) {
+  std::string text;
+  const int64_t size = data.example_size();
+  for (int64_t i = 0; i < std::min(count, data.size()); ++i) {
+    text += "  x";
+    for (int64_t j = 0; j < std::min(size, kNumbersShown); ++j)
+      text += " " + short_number(data.features[static_cast<size_t>(i * size + j)]);
+    text += (size > kNumbersShown ? " ...   y " : "   y ") +
+            short_number(data.targets[static_cast<size_t>(i)]) + "\n";
   }
   return text;
 }

@@ -18,6 +18,12 @@ std::string class_counts(const std::vector<int64_t>& labels, const std::vector<s
 std::string column_table(const TableSchema& schema,
                          const std::vector<std::vector<std::string>>& records);
 
+// "y = 2 x + 1, noise of standard deviation 0.1".
+std::string law_text(const LinearLaw& law);
+
+// One line an example of a regression: features and target.
+std::string numbers_table(const Dataset& data, int64_t count);
+
 // Samples drawn with characters, side by side as far as `columns` reach: half blocks in grey or in
 // colour, or a ramp of ASCII characters.
 std::string draw_samples(const PixelSet& set, const std::vector<int64_t>& indices,

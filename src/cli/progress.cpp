@@ -43,10 +43,20 @@ std::string facts(const RoundRecord& round) {
   std::string text;
   if (round.accuracy)
     text += format("  accuracy %6.2f %%  loss %.4f", 100 * *round.accuracy, *round.loss);
+  else if (round.loss)
+    text += format("  mean squared error %.6g", *round.loss);
   if (round.epsilon) text += "  epsilon " + epsilon_text(*round.epsilon);
   if (round.client_epsilon) text += "  for clients " + epsilon_text(*round.client_epsilon);
   if (round.attack_success) text += format("  attack %.1f %%", 100 * *round.attack_success);
   return text;
+}
+
+std::string tested(const RoundRecord& last, const RunRecord& record) {
+  if (!last.accuracy && !last.loss) return "";
+  const std::string what = last.accuracy ? format("Test accuracy %.2f %%", 100 * *last.accuracy)
+                                         : format("Test mean squared error %.6g", *last.loss);
+  return what + " after " + std::to_string(record.rounds.size()) + " rounds in " +
+         duration(record.seconds) + ".\n";
 }
 
 bool wants_colour() {
@@ -89,9 +99,10 @@ void Progress::finish(const RunResult& result) {
   if (quiet_) return;
   const auto& record = result.record;
   out_ << "\n";
-  if (!record.rounds.empty() && record.rounds.back().accuracy)
-    out_ << format("Test accuracy %.2f %%", 100 * *record.rounds.back().accuracy) << " after "
-         << record.rounds.size() << " rounds in " << duration(record.seconds) << ".\n";
+  if (!record.rounds.empty()) out_ << tested(record.rounds.back(), record);
+  for (const auto& weight : record.weights)
+    out_ << format("  %-12s %9.4f learned, %g true\n", weight.name.c_str(), weight.learned,
+                   weight.truth);
   if (record.status != "complete") out_ << "The run " << record.status << ".\n";
   out_ << privacy_claim(record) << "\n"
        << "Report: " << result.folder << "/report.html\n";

@@ -89,6 +89,15 @@ DataSplit load_tables(const DatasetInfo& info, const LoadOptions& options) {
   return {load_table(info, TablePart::train, options), load_table(info, TablePart::test, options)};
 }
 
+DataSplit draw(const DatasetInfo& info, const LoadOptions& options) {
+  if (options.writers) refuse_writers(info);
+  if (options.mean) {
+    throw InputError("dataset " + info.name, "is drawn as it is; mean and std do not apply");
+  }
+  return draw_linear(info.law, options.train_limit.value_or(info.train.examples),
+                     options.test_limit.value_or(info.test.examples), options.seed);
+}
+
 DatasetInfo digits_info() {
   DatasetInfo info;
   info.name = "digits";
@@ -105,6 +114,10 @@ DatasetInfo digits_info() {
 }
 
 }  // namespace
+
+bool is_built_in(DatasetFormat format) {
+  return format == DatasetFormat::digits || format == DatasetFormat::linear;
+}
 
 std::string catalogue_folder() {
   const std::string home = environment("STARLING_HOME");
@@ -186,8 +199,8 @@ std::string require_file(const DatasetInfo& info, const std::string& file,
 }
 
 PixelSplit load_pixels(const DatasetInfo& info, const LoadOptions& options) {
-  if (info.format == DatasetFormat::csv)
-    throw InputError("dataset " + info.name, "is a table and has no images");
+  if (info.format == DatasetFormat::csv || info.format == DatasetFormat::linear)
+    throw InputError("dataset " + info.name, "has no images");
   if (info.format == DatasetFormat::digits) {
     return draw_digits(options.train_limit.value_or(kDigitsTrain),
                        options.test_limit.value_or(kDigitsTest), options.seed);
@@ -208,6 +221,7 @@ DataSplit load_dataset(const DatasetInfo& info, const LoadOptions& options) {
     throw InputError("dataset " + info.name, "give both mean and std, or neither");
   }
   if (info.format == DatasetFormat::csv) return load_tables(info, options);
+  if (info.format == DatasetFormat::linear) return draw(info, options);
   Normalization normalization = info.normalization;
   if (options.mean) normalization = {*options.mean, *options.std};
   const PixelSplit split = load_pixels(info, options);

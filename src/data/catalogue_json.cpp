@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMostBytes = int64_t{1} << 40;
 constexpr int64_t kMostExtent = 100'000;
+constexpr int64_t kMostDrawn = 10'000'000;
 
 // A path that stays below the folder it is joined to.
 std::string inside(JsonObject& object, const std::string& key, const std::string& value) {
@@ -55,7 +56,8 @@ RemoteFile parse_file(JsonObject object, bool in_archive) {
 
 SplitFiles parse_split(JsonObject object, DatasetFormat format) {
   SplitFiles split;
-  split.examples = object.integer("examples", 1, kMostBytes, 0);
+  split.examples = format == DatasetFormat::linear ? object.integer("examples", 1, kMostDrawn)
+                                                   : object.integer("examples", 1, kMostBytes, 0);
   if (format == DatasetFormat::idx) {
     split.images = path_member(object, "images");
     split.labels = path_member(object, "labels");
@@ -101,11 +103,21 @@ void parse_meaning(JsonObject& object, DatasetInfo& info) {
   info.transposed = object.boolean("transposed", false);
 }
 
+void parse_law(JsonObject& object, DatasetInfo& info) {
+  info.law.weights = object.numbers("weights");
+  info.law.bias = object.number("bias", {}, 0.0);
+  info.law.noise = object.number("noise", kNonNegative, 0.0);
+  const auto features = static_cast<int64_t>(info.law.weights.size());
+  if (features < 1 || features > kMostExtent)
+    object.fail("weights", "needs 1 to " + std::to_string(kMostExtent) + " numbers");
+  info.shape = {features};
+}
+
 // A table says by its columns what images say by shape, classes and constants.
 void parse_columns(JsonObject& object, DatasetInfo& info) {
   info.table = parse_table_schema(object.object("table"));
   info.shape = {info.table.features()};
-  for (const TableClass& one : info.table.label().classes) info.class_names.push_back(one.name);
+  for (const TableClass& one : info.table.outcome().classes) info.class_names.push_back(one.name);
   info.classes = static_cast<int64_t>(info.class_names.size());
 }
 
@@ -134,9 +146,12 @@ DatasetInfo read_dataset_info(const std::string& path) {
   info.format = object.choice<DatasetFormat>("format", {{"digits", DatasetFormat::digits},
                                                         {"idx", DatasetFormat::idx},
                                                         {"cifar10", DatasetFormat::cifar10},
-                                                        {"csv", DatasetFormat::csv}});
+                                                        {"csv", DatasetFormat::csv},
+                                                        {"linear", DatasetFormat::linear}});
   if (info.format == DatasetFormat::csv) {
     parse_columns(object, info);
+  } else if (info.format == DatasetFormat::linear) {
+    parse_law(object, info);
   } else {
     parse_meaning(object, info);
   }

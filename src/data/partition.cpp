@@ -140,6 +140,15 @@ Partition make(const NaturalPartition& spec, const Dataset& data, RandomStream&)
 }  // namespace
 
 Partition make_partition(const PartitionSpec& spec, const Dataset& dataset, RandomStream& stream) {
+  const bool by_class = std::holds_alternative<DirichletPartition>(spec) ||
+                        std::holds_alternative<InnerDirichletPartition>(spec) ||
+                        std::holds_alternative<ShardsPartition>(spec) ||
+                        std::holds_alternative<LabelsPartition>(spec);
+  if (by_class && dataset.is_regression()) {
+    throw InputError("partition/kind",
+                     "deals out by classes, and the data set has numbers to predict; choose iid "
+                     "or quantity");
+  }
   return std::visit([&](const auto& kind) { return make(kind, dataset, stream); }, spec);
 }
 

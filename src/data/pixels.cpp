@@ -58,7 +58,11 @@ int64_t Dataset::example_size() const {
 void keep_first(Dataset& set, int64_t count) {
   check_limit(set.name, set.size(), count);
   set.features.resize(static_cast<size_t>(set.example_size() * count));
-  set.labels.resize(static_cast<size_t>(count));
+  if (set.is_regression()) {
+    set.targets.resize(static_cast<size_t>(count));
+  } else {
+    set.labels.resize(static_cast<size_t>(count));
+  }
   if (!set.owners.empty()) set.owners.resize(static_cast<size_t>(count));
 }
 
@@ -71,7 +75,7 @@ Dataset to_dataset(const PixelSet& set, const Normalization& normalization) {
     throw Error(set.name + ": " + std::to_string(set.pixels.size()) + " pixels for " +
                 std::to_string(set.size()) + " labels");
   }
-  Dataset result{set.name, set.shape, set.classes, {}, set.labels, set.owners};
+  Dataset result{set.name, set.shape, set.classes, {}, set.labels, set.owners, {}};
   result.features.resize(set.pixels.size());
   std::vector<Table> tables;
   for (int64_t c = 0; c < channels; ++c) {

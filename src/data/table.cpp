@@ -111,10 +111,13 @@ class Encoder {
     }
     switch (column.kind) {
       case ColumnKind::number:
-        data.features[at] = static_cast<float>((reader.number(cell) - column.mean) / column.std);
+        data.features[at] = standardised(reader, i);
         break;
       case ColumnKind::category:
         data.features[at + static_cast<size_t>(place(reader, i))] = 1.0f;
+        break;
+      case ColumnKind::target:
+        data.targets.push_back(standardised(reader, i));
         break;
       case ColumnKind::label:
         data.labels.push_back(place(reader, i));
@@ -122,6 +125,11 @@ class Encoder {
       case ColumnKind::ignore:
         break;
     }
+  }
+
+  float standardised(const CsvReader& reader, size_t i) const {
+    const TableColumn& column = schema_.columns[i];
+    return static_cast<float>((reader.number(reader.cells()[i]) - column.mean) / column.std);
   }
 
   bool is_missing(const CsvCell& cell) const {
@@ -146,7 +154,7 @@ Dataset read_all(CsvReader& reader, const std::string& place, const std::string&
   Dataset data;
   data.name = name;
   data.shape = {schema.features()};
-  data.classes = static_cast<int64_t>(schema.label().classes.size());
+  data.classes = static_cast<int64_t>(schema.outcome().classes.size());
   const Encoder encoder(schema);
   Records records(reader, schema, part);
   while (records.next()) encoder.append(records.reader(), data);
@@ -168,11 +176,11 @@ int64_t TableSchema::features() const {
   return count;
 }
 
-const TableColumn& TableSchema::label() const {
+const TableColumn& TableSchema::outcome() const {
   for (const TableColumn& column : columns) {
-    if (column.kind == ColumnKind::label) return column;
+    if (column.kind == ColumnKind::label || column.kind == ColumnKind::target) return column;
   }
-  throw Error("the table has no label column");
+  throw Error("the table has no column of kind label or target");
 }
 
 std::vector<std::string> TableSchema::feature_names() const {

@@ -51,10 +51,13 @@ TableColumn parse_column(JsonObject object) {
   column.kind = object.choice<ColumnKind>("kind", {{"number", ColumnKind::number},
                                                    {"category", ColumnKind::category},
                                                    {"label", ColumnKind::label},
+                                                   {"target", ColumnKind::target},
                                                    {"ignore", ColumnKind::ignore}});
-  if (column.kind == ColumnKind::number) {
+  if (column.kind == ColumnKind::number || column.kind == ColumnKind::target) {
     column.mean = object.number("mean", {}, 0.0);
     column.std = object.number("std", kPositive, 1.0);
+  }
+  if (column.kind == ColumnKind::number) {
     column.takes_missing =
         object.choice<bool>("missing", {{"refuse", false}, {"mean", true}}, false);
   } else if (column.kind == ColumnKind::category) {
@@ -82,18 +85,19 @@ TableSchema parse_table_schema(JsonObject object) {
   schema.header = object.boolean("header", false);
   if (object.has("missing")) schema.missing = object.strings("missing");
   schema.test_every = object.integer("test_every", 2, kMostRecords, 0);
-  int64_t labels = 0;
+  int64_t outcomes = 0;
   std::vector<std::string> names;
   for (const JsonObject& column : object.objects("columns")) {
     schema.columns.push_back(parse_column(column));
     names.push_back(schema.columns.back().name);
-    labels += schema.columns.back().kind == ColumnKind::label ? 1 : 0;
+    const ColumnKind kind = schema.columns.back().kind;
+    outcomes += kind == ColumnKind::label || kind == ColumnKind::target ? 1 : 0;
   }
   if (schema.columns.size() > kMostCsvCells) object.fail("columns", "has more than 10000 columns");
   refuse_twice(object, "columns", names);
-  if (labels != 1)
-    object.fail("columns",
-                "has " + std::to_string(labels) + " columns of kind \"label\"; it needs one");
+  if (outcomes != 1)
+    object.fail("columns", "has " + std::to_string(outcomes) +
+                               " columns of kind \"label\" or \"target\"; it needs one");
   if (schema.features() == 0)
     object.fail("columns", "has no column of kind \"number\" or \"category\"");
   object.finish();

@@ -123,4 +123,11 @@ ModelSpec parse_model(JsonObject object) {
   return model;
 }
 
+LossSpec parse_loss(JsonObject object) {
+  LossSpec loss;
+  loss.kind = object.choice("kind", kLossKinds, loss.kind);
+  object.finish();
+  return loss;
+}
+
 }  // namespace starling::experiment

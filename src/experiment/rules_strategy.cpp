@@ -41,6 +41,7 @@ class Federation {
     check_aggregation();
     check_world();
     check_optimizer();
+    check_attack();
   }
 
  private:
@@ -98,6 +99,15 @@ class Federation {
       fail("/local/steps",
            "strategy \"fedsgd\" takes one step a round; set steps to 1, and batch_size to the "
            "largest client's examples for full gradients");
+  }
+
+  void check_attack() const {
+    const bool needs_classes = std::holds_alternative<LabelFlipAttack>(experiment_.attack) ||
+                               std::holds_alternative<BackdoorAttack>(experiment_.attack);
+    if (needs_classes && experiment_.loss.kind == LossKind::mse)
+      fail("/attack/kind", quoted(to_string(experiment_.attack)) +
+                               " changes classes, and loss \"mse\" predicts a number; use "
+                               "\"sign_flip\" or \"gaussian\"");
   }
 
   void refuse(const std::string& pointer, const std::string& word, const Verdict& verdict) const {

@@ -16,6 +16,7 @@
 #include "experiment/schedule.h"
 #include "experiment/spending.h"
 #include "experiment/statement.h"
+#include "experiment/truth.h"
 #include "starling/core/checkpoint.h"
 #include "starling/core/error.h"
 #include "starling/core/interrupt.h"
@@ -70,6 +71,7 @@ class Run {
   ClientRecord record_of(const ClientPlan& plan);
   void list_clients();
   void list_privacy();
+  void list_weights();
   std::string status() const;
 
   const Experiment& experiment_;
@@ -226,7 +228,7 @@ void Run::evaluate(int64_t round, RoundRecord& record) {
   if ((round + 1) % every != 0 && round + 1 != federation_.plan.rounds) return;
   const Evaluation test =
       simulation_.evaluate(server_.global(), federation_.test, experiment_.evaluation.batch_size);
-  record.accuracy = test.accuracy();
+  if (!federation_.test.is_regression()) record.accuracy = test.accuracy();
   record.loss = test.loss();
   if (federation_.stamped_test)
     record.attack_success = simulation_
@@ -287,9 +289,11 @@ void Run::evaluate_clients(int64_t round, RoundRecord& record) {
     const auto result =
         simulation_.evaluate_client(server_, client.id(), experiment_.evaluation.batch_size);
     accuracies.push_back(result.accuracy());
-    folder_.append_client(round, client.id(), result, is_private(experiment_.privacy));
+    folder_.append_client(round, client.id(), result, federation_.test.is_regression(),
+                          is_private(experiment_.privacy));
   }
-  if (!is_private(experiment_.privacy)) record.client_accuracy = spread_of(accuracies);
+  if (!is_private(experiment_.privacy) && !federation_.test.is_regression())
+    record.client_accuracy = spread_of(accuracies);
 }
 
 ClientRecord Run::record_of(const ClientPlan& plan) {
@@ -320,6 +324,12 @@ void Run::list_privacy() {
   if (federation_.plan.server)
     record_.privacy.push_back(experiment::state_client_privacy(
         experiment_, *federation_.plan.server, spending_.ledger(), *spending_.client_accountant()));
+}
+
+// The released global model is public, and so is the law that the data were drawn by.
+void Run::list_weights() {
+  if (!federation_.law) return;
+  record_.weights = experiment::weights_beside(*federation_.law, server_.global());
 }
 
 std::string Run::status() const {
@@ -354,6 +364,7 @@ RunResult Run::carry_out() {
   record_.seconds += seconds_since(start_);
   list_clients();
   list_privacy();
+  list_weights();
   folder_.finish(record_, server_.global());
   if (!stopped_by_) key_.retire();
   log::info("run " + record_.id + ": " + record_.status);

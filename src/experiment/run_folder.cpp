@@ -141,12 +141,13 @@ void RunFolder::append_training(int64_t round, const LocalMetrics& metrics, bool
 }
 
 void RunFolder::append_client(int64_t round, int64_t client, const Evaluation& evaluation,
-                              bool is_private) {
+                              bool is_regression, bool is_private) {
   csv(clients_, is_private ? "private_clients.csv" : "clients.csv",
       "round,client,examples,accuracy,loss", is_private ? 0600 : 0644)
       .append(std::to_string(round) + "," + std::to_string(client) + "," +
-              std::to_string(evaluation.examples) + "," + cell(evaluation.accuracy()) + "," +
-              cell(evaluation.loss()) + "\n");
+              std::to_string(evaluation.examples) + "," +
+              (is_regression ? "" : cell(evaluation.accuracy())) + "," + cell(evaluation.loss()) +
+              "\n");
 }
 
 void RunFolder::finish(const RunRecord& record, const StateDict& model) const {

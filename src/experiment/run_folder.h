@@ -38,7 +38,8 @@ class RunFolder {
   // Training metrics: private in a DP run, and then readable by the owner alone.
   void append_training(int64_t round, const LocalMetrics& metrics, bool is_private);
   // The global model's accuracy on one client's own examples: likewise.
-  void append_client(int64_t round, int64_t client, const Evaluation& evaluation, bool is_private);
+  void append_client(int64_t round, int64_t client, const Evaluation& evaluation,
+                     bool is_regression, bool is_private);
   // run.json comes last: where it says that the run is complete, everything is there.
   void finish(const RunRecord& record, const StateDict& model) const;
 

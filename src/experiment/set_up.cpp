@@ -18,7 +18,8 @@ torch::ScalarType scalar_type(DType dtype) {
   return dtype == DType::float64 ? torch::kDouble : torch::kFloat;
 }
 
-DataSplit load_data(const Experiment& experiment, const RunOptions& options) {
+DataSplit load_data(const Experiment& experiment, const DatasetInfo& info,
+                    const RunOptions& options) {
   const auto& spec = experiment.dataset;
   LoadOptions wanted;
   wanted.folder = options.data_folder;
@@ -28,7 +29,18 @@ DataSplit load_data(const Experiment& experiment, const RunOptions& options) {
   wanted.std = spec.std;
   wanted.seed = static_cast<uint64_t>(experiment.seed);
   wanted.writers = std::holds_alternative<NaturalPartition>(experiment.partition);
-  return load_dataset(spec.name, wanted);
+  return load_dataset(info, wanted);
+}
+
+void check_loss(const Experiment& experiment, const Dataset& train, const std::string& source) {
+  const bool is_regression = experiment.loss.kind == LossKind::mse;
+  if (is_regression == train.is_regression()) return;
+  throw InputError(source + ": /loss/kind",
+                   is_regression
+                       ? "\"mse\" needs a number to predict, and data set " +
+                             experiment.dataset.name + " has classes; use \"cross_entropy\""
+                       : "\"cross_entropy\" needs classes, and data set " +
+                             experiment.dataset.name + " has a number to predict; use \"mse\"");
 }
 
 RandomKey seed_key(const Experiment& experiment) {
@@ -57,7 +69,8 @@ Examples examples_of(const Dataset& data, DType dtype) {
   Examples all;
   all.features = torch::from_blob(const_cast<float*>(data.features.data()), shape, torch::kFloat)
                      .to(scalar_type(dtype), /*non_blocking=*/false, /*copy=*/true);
-  all.labels = torch::tensor(data.labels, torch::kLong);
+  all.labels = data.is_regression() ? torch::tensor(data.targets, scalar_type(dtype))
+                                    : torch::tensor(data.labels, torch::kLong);
   return all;
 }
 
@@ -68,8 +81,10 @@ std::string_view bytes_of(const std::vector<Value>& values) {
 
 std::string hash_of(const DataSplit& data) {
   std::string hashes;
-  for (const Dataset* part : {&data.train, &data.test})
+  for (const Dataset* part : {&data.train, &data.test}) {
     hashes += sha256_hex(bytes_of(part->features)) + sha256_hex(bytes_of(part->labels));
+    if (part->is_regression()) hashes += sha256_hex(bytes_of(part->targets));
+  }
   return sha256_hex(hashes);
 }
 
@@ -90,7 +105,7 @@ ModelFactory factory_of(const Experiment& experiment, const Dataset& train,
                         const std::string& source) {
   const auto description = describe_model(experiment.model, source);
   const auto make = model_from_json(description.json, description.source, train.shape,
-                                    train.classes, description.pointer);
+                                    train.outputs(), description.pointer);
   RandomStream weights(RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)),
                        {Purpose::initial_weights});
   const uint64_t seed = weights.next();
@@ -118,6 +133,7 @@ Dataset split_off(Dataset& data, const std::vector<int64_t>& indices) {
   for (Dataset* part : {&chosen, &rest}) {
     part->features.clear();
     part->labels.clear();
+    part->targets.clear();
     part->owners.clear();
   }
   const auto size = static_cast<size_t>(data.example_size());
@@ -125,7 +141,11 @@ Dataset split_off(Dataset& data, const std::vector<int64_t>& indices) {
     Dataset& to = std::ranges::binary_search(indices, i) ? chosen : rest;
     const auto first = data.features.begin() + static_cast<int64_t>(size) * i;
     to.features.insert(to.features.end(), first, first + static_cast<int64_t>(size));
-    to.labels.push_back(data.labels[static_cast<size_t>(i)]);
+    if (data.is_regression()) {
+      to.targets.push_back(data.targets[static_cast<size_t>(i)]);
+    } else {
+      to.labels.push_back(data.labels[static_cast<size_t>(i)]);
+    }
     if (!data.owners.empty()) to.owners.push_back(data.owners[static_cast<size_t>(i)]);
   }
   data = std::move(rest);
@@ -160,6 +180,7 @@ void attack(const Experiment& experiment, const Dataset& train, Federation& fede
             const std::string& source) {
   const auto key = seed_key(experiment);
   federation.attackers = draw_attackers(experiment.attack, std::ssize(federation.clients), key);
+  if (train.is_regression()) return;  // only uploads are attacked
   in_file(source + ": ", [&] {
     for (const int64_t client : federation.attackers)
       change(federation.clients[static_cast<size_t>(client)], [&](auto features, auto labels) {
@@ -207,8 +228,11 @@ void check_cohorts(const Experiment& experiment, const FederationPlan& plan,
 }  // namespace
 
 Federation set_up(const Experiment& experiment, const RunOptions& options) {
-  DataSplit data = load_data(experiment, options);
+  const DatasetInfo info = find_dataset(experiment.dataset.name);
+  DataSplit data = load_data(experiment, info, options);
+  check_loss(experiment, data.train, options.source);
   Federation federation;
+  if (info.format == DatasetFormat::linear) federation.law = info.law;
   federation.data_hash = hash_of(data);
   federation.train_examples = data.train.size();
 

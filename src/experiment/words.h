@@ -34,6 +34,8 @@ inline const Words<ClientPrivacy::Release> kReleases = {
     {"gaussian", ClientPrivacy::Release::gaussian}, {"tree", ClientPrivacy::Release::tree}};
 inline const Words<Weighting> kWeightings = {{"examples", Weighting::examples},
                                              {"uniform", Weighting::uniform}};
+inline const Words<LossKind> kLossKinds = {{"cross_entropy", LossKind::cross_entropy},
+                                           {"mse", LossKind::mse}};
 inline const Words<Device> kDevices = {{"cpu", Device::cpu}, {"cuda", Device::cuda}};
 inline const Words<DType> kDTypes = {{"float32", DType::float32}, {"float64", DType::float64}};
 

@@ -176,6 +176,8 @@ Json write(const ModelSpec& m) {
   return json;
 }
 
+Json write(const LossSpec& l) { return object({{"kind", word(kLossKinds, l.kind)}}); }
+
 Json write(const ParticipationSpec& p) {
   Json json = std::visit(Writer{}, p.kind);
   json["max_participations"] = optional(p.max_participations);
@@ -220,6 +222,7 @@ Json to_json(const Experiment& e) {
                        {"partition", std::visit(Writer{}, e.partition)},
                        {"feature_shift", std::visit(Writer{}, e.feature_shift)},
                        {"model", write(e.model)},
+                       {"loss", write(e.loss)},
                        {"rounds", e.rounds},
                        {"participation", write(e.participation)},
                        {"local", write(e.local)},

@@ -96,8 +96,8 @@ std::string figure_of(const std::string& label, const std::string& value) {
 std::string figures(const RunRecord& record) {
   std::string text;
   if (const auto* last = report::last_evaluated(record)) {
-    text += figure_of("Test accuracy", report::percent(*last->accuracy));
-    if (last->loss) text += figure_of("Test loss", report::rounded(*last->loss, 4));
+    if (last->accuracy) text += figure_of("Test accuracy", report::percent(*last->accuracy));
+    if (last->loss) text += figure_of(report::loss_title(record), report::rounded(*last->loss, 4));
   }
   text += figure_of("Rounds", report::grouped(std::ssize(record.rounds)));
   text += figure_of("Clients", report::grouped(record.population));
@@ -125,11 +125,13 @@ std::string chart_card(const LineChart& chart, bool wide = false) {
 std::string charts(const RunRecord& record) {
   auto accuracy = chart_of(record, "Test accuracy", &RoundRecord::accuracy);
   accuracy.percent = true;
-  auto loss = chart_of(record, "Test loss", &RoundRecord::loss);
+  auto loss = chart_of(record, report::loss_title(record), &RoundRecord::loss);
   loss.colour = "var(--loss, #7a4bc4)";
   const bool is_private = !record.privacy.empty();
   if (is_private) accuracy.width = 1040;
-  std::string text = chart_card(accuracy, is_private) + chart_card(loss);
+  const bool is_regression = accuracy.points.empty() && !loss.points.empty();
+  std::string text = is_regression ? "" : chart_card(accuracy, is_private);
+  text += chart_card(loss);
   if (is_private) {
     auto epsilon = chart_of(record, "Epsilon spent", &RoundRecord::epsilon);
     epsilon.colour = "var(--epsilon, #0f7b6c)";
@@ -221,9 +223,9 @@ std::string rounds(const RunRecord& record) {
                     report::number(r.learning_rate),
                     r.accuracy ? report::percent(*r.accuracy) : "\u2013", or_dash(r.loss, 4),
                     r.epsilon ? report::rounded_up(*r.epsilon, 4) : "\u2013"});
-  return details(
-      "Rounds as a table",
-      table({"Round", "Clients", "Learning rate", "Test accuracy", "Test loss", "Epsilon"}, rows));
+  return details("Rounds as a table", table({"Round", "Clients", "Learning rate", "Test accuracy",
+                                             report::loss_title(record), "Epsilon"},
+                                            rows));
 }
 
 // Keys stand out.

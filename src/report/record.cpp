@@ -109,6 +109,19 @@ ClientRecord read_client(JsonObject object) {
   return c;
 }
 
+Json write(const WeightRecord& w) {
+  return Json::object({{"name", w.name}, {"learned", w.learned}, {"truth", w.truth}});
+}
+
+WeightRecord read_weight(JsonObject object) {
+  WeightRecord w;
+  w.name = object.string("name");
+  w.learned = object.number("learned");
+  w.truth = object.number("truth");
+  object.finish();
+  return w;
+}
+
 Json write(const PrivacyStatement& p) {
   Json delta_at = Json::array();
   for (const auto& [epsilon, delta] : p.delta_at)
@@ -215,7 +228,8 @@ Json to_json(const RunRecord& r) {
                        {"environment", environment},
                        {"experiment", r.experiment},
                        {"rounds", write_all(r.rounds)},
-                       {"clients", write_all(r.clients)}});
+                       {"clients", write_all(r.clients)},
+                       {"weights", write_all(r.weights)}});
 }
 
 RunRecord parse_record(const Json& json, const std::string& source) {
@@ -239,6 +253,8 @@ RunRecord parse_record(const Json& json, const std::string& source) {
   for (auto& one : file.objects("privacy")) r.privacy.push_back(read_statement(one));
   for (auto& one : file.objects("rounds")) r.rounds.push_back(read_round(one));
   for (auto& one : file.objects("clients")) r.clients.push_back(read_client(one));
+  if (file.has("weights"))
+    for (auto& one : file.objects("weights")) r.weights.push_back(read_weight(one));
   JsonObject environment = file.object("environment");
   for (const auto& item : environment.value().items())
     r.environment.emplace_back(item.key(), environment.string(item.key()));

@@ -239,6 +239,14 @@ std::string megabytes(int64_t bytes) {
   return rounded(static_cast<double>(bytes) / 1e6, 3) + " MB";
 }
 
+Section weights(const RunRecord& record) {
+  Section section{"Weights beside the truth", {}, {}};
+  for (const auto& weight : record.weights)
+    add(section.facts, weight.name,
+        rounded(weight.learned, 4) + " learned, " + number(weight.truth) + " true");
+  return section;
+}
+
 Section training(const RunRecord& record) {
   Section section{"Training", {}, {}};
   add(section.facts, "Data", data_in_words(record));
@@ -272,10 +280,14 @@ Section training(const RunRecord& record) {
 
 }  // namespace
 
+std::string loss_title(const RunRecord& record) {
+  return setting(record, "/loss/kind") == "mse" ? "Test mean squared error" : "Test loss";
+}
+
 const RoundRecord* last_evaluated(const RunRecord& record) {
   const auto found =
       std::find_if(record.rounds.rbegin(), record.rounds.rend(),
-                   [](const RoundRecord& round) { return round.accuracy.has_value(); });
+                   [](const RoundRecord& round) { return round.accuracy || round.loss; });
   return found == record.rounds.rend() ? nullptr : &*found;
 }
 
@@ -305,6 +317,7 @@ std::vector<Section> sections(const RunRecord& record) {
     if (holds(statement)) all.push_back(judged(statement));
   }
   all.push_back({"Not covered", {}, not_covered(record)});
+  if (!record.weights.empty()) all.push_back(weights(record));
   all.push_back(training(record));
   all.push_back(environment(record));
   return all;

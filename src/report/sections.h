@@ -26,6 +26,8 @@ std::string claim(const PrivacyStatement& statement);
 // The adversary in words: "anyone who sees ...".
 std::string who_sees(const PrivacyStatement& statement);
 
+// "Test loss", or what it is where the experiment says so.
+std::string loss_title(const RunRecord& record);
 // The last round that was evaluated, or null.
 const RoundRecord* last_evaluated(const RunRecord& record);
 

@@ -49,10 +49,12 @@ std::string results(const RunRecord& record) {
   const auto* last = report::last_evaluated(record);
   if (last == nullptr) return "";
   std::string text = heading("Result");
-  text +=
-      wrapped(padded("Test accuracy", kLabel),
-              report::percent(*last->accuracy) + " after round " + report::grouped(last->round));
-  if (last->loss) text += wrapped(padded("Test loss", kLabel), report::rounded(*last->loss, 4));
+  const std::string when = " after round " + report::grouped(last->round);
+  if (last->accuracy)
+    text += wrapped(padded("Test accuracy", kLabel), report::percent(*last->accuracy) + when);
+  if (last->loss)
+    text += wrapped(padded(report::loss_title(record), kLabel),
+                    report::rounded(*last->loss, 4) + (last->accuracy ? "" : when));
   return text;
 }
 

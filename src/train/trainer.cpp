@@ -72,6 +72,14 @@ LocalMetrics for_each_batch(BatchSampler& sampler, int64_t steps, Step step) {
   return metrics;
 }
 
+torch::Tensor losses_of(const torch::Tensor& outputs, const Examples& batch) {
+  if (!batch.is_regression())
+    return at::cross_entropy_loss(outputs, batch.labels, /*weight=*/{}, at::Reduction::None);
+  if (outputs.dim() != 2 || outputs.size(1) != 1)
+    throw Error("a regression needs a model with one output an example");
+  return at::mse_loss(outputs.squeeze(1), batch.labels, at::Reduction::None);
+}
+
 }  // namespace
 
 Examples Examples::at(const std::vector<int64_t>& indices) const {
@@ -89,8 +97,7 @@ LocalMetrics& LocalMetrics::operator+=(const LocalMetrics& other) {
 }
 
 torch::Tensor example_losses(Model& model, const Examples& batch) {
-  return at::cross_entropy_loss(model.forward(batch.features), batch.labels, /*weight=*/{},
-                                at::Reduction::None);
+  return losses_of(model.forward(batch.features), batch);
 }
 
 LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
@@ -146,12 +153,11 @@ Evaluation evaluate(Model& model, const Examples& data, int64_t batch_size) {
   Evaluation total;
   for (int64_t first = 0; first < data.size(); first += batch_size) {
     const int64_t last = std::min(first + batch_size, data.size());
-    const auto labels = data.labels.slice(0, first, last);
-    const auto logits = model.forward(data.features.slice(0, first, last));
-    total.correct += logits.argmax(1).eq(labels).sum().item<int64_t>();
-    total.loss_sum += at::cross_entropy_loss(logits, labels, {}, at::Reduction::None)
-                          .sum(torch::kDouble)
-                          .item<double>();
+    const Examples batch{data.features.slice(0, first, last), data.labels.slice(0, first, last)};
+    const auto outputs = model.forward(batch.features);
+    if (!data.is_regression())
+      total.correct += outputs.argmax(1).eq(batch.labels).sum().item<int64_t>();
+    total.loss_sum += losses_of(outputs, batch).sum(torch::kDouble).item<double>();
     total.examples += last - first;
   }
   return total;

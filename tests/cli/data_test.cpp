@@ -87,7 +87,14 @@ TEST(DataCommand, ShowDescribesATableColumnByColumn) {
                            HasSubstr("(x - 40) / 10"), HasSubstr("3 features"),
                            HasSubstr("50, 30\n"), HasSubstr("a, b\n")));
   EXPECT_THAT(answer({"show", json, "--split", "test"}), HasSubstr("35\n"));
-  EXPECT_THAT(refusal({"show", json, "--png", folder.path("x.png")}), HasSubstr("is a table"));
+  EXPECT_THAT(refusal({"show", json, "--png", folder.path("x.png")}), HasSubstr("has no images"));
+}
+
+TEST(DataCommand, ShowSaysTheLawOfALine) {
+  EXPECT_THAT(answer({"show", "linear", "--count", "2"}),
+              AllOf(HasSubstr("linear train: 1000 examples of 1, a number to predict"),
+                    HasSubstr("y = 2 x + 1, noise of standard deviation 0.1")));
+  EXPECT_THAT(refusal({"partition", "linear"}), HasSubstr("no labels to count"));
 }
 
 TEST(DataCommand, ShowDrawsSamplesCountsAndAContactSheetWithoutColourWhenPiped) {

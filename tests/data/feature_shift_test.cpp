@@ -17,6 +17,7 @@ Dataset images(std::vector<float> features, std::vector<int64_t> shape, int64_t 
           2,
           std::move(features),
           std::vector<int64_t>(static_cast<size_t>(count), 0),
+          {},
           {}};
 }
 

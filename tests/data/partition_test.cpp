@@ -28,7 +28,7 @@ std::vector<int64_t> cyclic(int64_t count, int64_t classes) {
 }
 
 Dataset dataset(int64_t count, int64_t classes) {
-  Dataset data{"test", {1}, classes, {}, cyclic(count, classes), {}};
+  Dataset data{"test", {1}, classes, {}, cyclic(count, classes), {}, {}};
   for (int64_t i = 0; i < count; ++i) data.owners.push_back(1000 - i / 7);
   return data;
 }

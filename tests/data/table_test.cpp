@@ -180,7 +180,22 @@ TEST(TableDescription, RefusesWhatItCannotMean) {
   EXPECT_THAT(refusal(described(replaced(R"("number", "std": 2)", R"("ignore")"))),
               HasSubstr("no column of kind"));
   EXPECT_THAT(refusal(described(R"("columns": [{"name": "x", "kind": "number"}])")),
-              HasSubstr("0 columns of kind \"label\""));
+              HasSubstr("0 columns of kind \"label\" or \"target\""));
+}
+
+TEST(TableDescription, ATargetMakesItARegression) {
+  const TemporaryFolder folder;
+  const auto json = folder.write("t.json", described(R"("columns": [
+      {"name": "x", "kind": "number"}, {"name": "y", "kind": "target", "mean": 10, "std": 5}])"));
+  folder.write("t/a.csv", "1,20\n2,5\n");
+  folder.write("t/b.csv", "3,10\n");
+  LoadOptions options;
+  options.train_limit = 1;
+  const DataSplit split = load_dataset(json, options);
+  EXPECT_TRUE(split.train.is_regression());
+  EXPECT_EQ(split.train.targets, std::vector<float>{2.0f});
+  EXPECT_EQ(split.test.size(), 1);
+  EXPECT_EQ(split.test.outputs(), 1);
 }
 
 const char* real_data() { return std::getenv("STARLING_DATA"); }

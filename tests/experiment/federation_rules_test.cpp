@@ -241,5 +241,17 @@ TEST(FederationRules, AddRemoveNeedsUniformWeightsOfEveryStrategy) {
   EXPECT_EQ(error(json), "");
 }
 
+TEST(Rules, AttacksOnClassesNeedClasses) {
+  for (const char* kind : {"label_flip", "backdoor"}) {
+    Json json = test::with("/loss", R"({"kind": "mse"})");
+    json["attack"] = Json::object({{"kind", kind}});
+    EXPECT_NE(test::error_of([&] { parse_experiment(json, "x"); }).find("x: /attack/kind: "),
+              std::string::npos)
+        << kind;
+    json["attack"]["kind"] = "sign_flip";
+    EXPECT_EQ(test::error_of([&] { parse_experiment(json, "x"); }), "");
+  }
+}
+
 }  // namespace
 }  // namespace starling

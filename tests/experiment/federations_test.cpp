@@ -233,5 +233,46 @@ TEST_F(Federations, SecretCohortsStaySecret) {
   EXPECT_THROW(text(0, "communication.csv"), Error);
 }
 
+Json line(const std::string& privacy) {
+  return parse_json(R"({"name": "t", "rounds": 10, "loss": {"kind": "mse"},
+    "dataset": {"name": "linear"}, "partition": {"kind": "iid", "clients": 2},
+    "model": {"layers": [{"kind": "linear"}]},
+    "local": {"epochs": 1, "batch_size": 100,
+              "optimizer": {"kind": "sgd", "learning_rate": 0.2}}, "privacy": )" +
+                        privacy + "}",
+                    "line");
+}
+
+// The noise of the data has variance 0.01, and no estimate is better.
+TEST_F(Federations, TwoPartiesFindTheLine) {
+  const auto record = run_twice(line(R"({"unit": "none"})"));
+  EXPECT_FALSE(record.rounds.back().accuracy);
+  EXPECT_NEAR(*record.rounds.back().loss, 0.01, 0.003);
+  ASSERT_EQ(record.weights.size(), 2u);
+  EXPECT_EQ(record.weights[0].name, "0.weight");
+  for (const auto& weight : record.weights) EXPECT_NEAR(weight.learned, weight.truth, 0.05);
+}
+
+TEST_F(Federations, TwoPartiesFindTheLineUnderDp) {
+  const auto record =
+      run_twice(line(R"({"unit": "example", "epsilon": 4, "delta": 1e-5, "insecure_seed": 1})"));
+  EXPECT_LE(*record.rounds.back().epsilon, 4.0);
+  EXPECT_LT(*record.rounds.back().loss, 0.05);
+  for (const auto& weight : record.weights) EXPECT_NEAR(weight.learned, weight.truth, 0.3);
+}
+
+TEST_F(Federations, TheLossMustFitTheData) {
+  const auto refusal = [&](const Json& json) { return test::error_of([&] { run(json, 1); }); };
+  Json json = line(R"({"unit": "none"})");
+  json["loss"]["kind"] = "cross_entropy";
+  EXPECT_NE(refusal(json).find("/loss/kind: \"cross_entropy\" needs classes"), std::string::npos);
+  json = federation();
+  json["loss"] = Json::object({{"kind", "mse"}});
+  EXPECT_NE(refusal(json).find("/loss/kind: \"mse\" needs a number"), std::string::npos);
+  json = line(R"({"unit": "none"})");
+  json["partition"] = parse_json(R"({"kind": "dirichlet", "clients": 2, "alpha": 1})", "p");
+  EXPECT_NE(refusal(json).find("/partition/kind: "), std::string::npos);
+}
+
 }  // namespace
 }  // namespace starling

@@ -58,6 +58,7 @@ std::vector<Document> documents() {
   all.push_back({"/privacy", test::smallest_both()});
   const std::pair<const char*, const char*> parts[] = {
       {"/dataset", R"({"mean": 0.5, "std": 0.5})"},
+      {"/loss", R"({"kind": "mse"})"},
       {"/partition", R"({"kind": "iid"})"},
       {"/partition", R"({"kind": "dirichlet", "alpha": 0.1})"},
       {"/partition", R"({"kind": "inner_dirichlet", "alpha": 0.1})"},

@@ -313,5 +313,28 @@ TEST(Html, EscapesMarkupAndControlCharacters) {
   EXPECT_EQ(html_text("b", "<"), "<b>&lt;</b>");
 }
 
+RunRecord regression_record() {
+  RunRecord record = test::plain_record();
+  record.experiment["loss"] = Json::object({{"kind", "mse"}});
+  for (auto& round : record.rounds) round.accuracy.reset();
+  record.weights = {{"0.weight", 2.00379, 2.0}, {"0.bias", -0.5, 1.0}};
+  return record;
+}
+
+TEST(Regression, TheRecordKeepsTheWeights) {
+  const auto record = regression_record();
+  EXPECT_EQ(parse_record(to_json(record), "x"), record);
+}
+
+TEST(Regression, PageAndTextShowTheErrorAndTheWeightsBesideTheTruth) {
+  for (const auto& report : {report_html(regression_record()), report_text(regression_record())}) {
+    EXPECT_THAT(report, HasSubstr("Test mean squared error"));
+    EXPECT_THAT(report, HasSubstr("2.0038 learned, 2 true"));
+    EXPECT_THAT(report, HasSubstr("-0.5000 learned, 1 true"));
+    EXPECT_THAT(report, testing::Not(HasSubstr("Test loss")));
+  }
+  EXPECT_THAT(report_text(regression_record()), testing::Not(HasSubstr("Test accuracy")));
+}
+
 }  // namespace
 }  // namespace starling

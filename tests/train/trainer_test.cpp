@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "starling/core/error.h"
 #include "starling/nn/state.h"
 #include "starling/train/dp_optimizer.h"
 
@@ -34,6 +35,44 @@ LocalPlan plan_of(int64_t steps) {
 }
 
 StreamOwner owner() { return {RandomKey::from_seed(1), 0, 0}; }
+
+// One output an example: -0.5 x + 2.
+struct Line {
+  std::shared_ptr<Model> model = as_model(nn::Sequential(nn::Linear(1, 1)));
+  Line() {
+    torch::NoGradGuard no_grad;
+    model->parameters()[0].fill_(-0.5);
+    model->parameters()[1].fill_(2.0);
+  }
+};
+
+TEST(Regression, LossesAreSquaredErrorsOfEachExample) {
+  Line line;
+  const Examples data{torch::tensor({{0.0f}, {2.0f}, {4.0f}}), torch::tensor({1.0f, 1.0f, 3.0f})};
+  EXPECT_TRUE(torch::equal(example_losses(*line.model, data), torch::tensor({1.0f, 0.0f, 9.0f})));
+  for (const int64_t batch : {1, 2, 3}) {
+    const auto result = evaluate(*line.model, data, batch);
+    EXPECT_EQ(result.correct, 0);
+    EXPECT_DOUBLE_EQ(result.loss(), 10.0 / 3.0);
+  }
+}
+
+// Against (y - w x - b)^2, whose gradient is -2 (y - w x - b) (x, 1).
+TEST(Regression, AStepFollowsTheGradientByHand) {
+  Line line;
+  const Examples data{torch::tensor({{0.0f}, {2.0f}}), torch::tensor({1.0f, 3.0f})};
+  LocalPlan plan = plan_of(1);
+  plan.optimizer = SgdSpec{.learning_rate = 0.25};
+  train(*line.model, data, plan, owner());
+  // Residuals -1 and 2: the mean gradient is (-2 * 2 * 2, 2 - 4) / 2 = (-4, -1).
+  EXPECT_FLOAT_EQ(line.model->parameters()[0].item<float>(), -0.5f + 0.25f * 4.0f);
+  EXPECT_FLOAT_EQ(line.model->parameters()[1].item<float>(), 2.0f + 0.25f * 1.0f);
+}
+
+TEST(Regression, NeedsOneOutput) {
+  const Examples data{torch::zeros({4, 6}), torch::zeros({4})};
+  EXPECT_THROW(example_losses(*make_model(), data), Error);
+}
 
 TEST(Train, MatchesAHandWrittenLoopOverTheSameBatches) {
   const auto data = make_examples();

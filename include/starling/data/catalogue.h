@@ -14,12 +14,13 @@
 
 #include "starling/data/dataset.h"
 #include "starling/data/digits.h"
+#include "starling/data/linear.h"
 #include "starling/data/pixels.h"
 #include "starling/data/table.h"
 
 namespace starling {
 
-enum class DatasetFormat { digits, idx, cifar10, csv };
+enum class DatasetFormat { digits, idx, cifar10, csv, linear };
 enum class ArchiveKind { none, zip, tar_gz };
 
 // Something to fetch. Paths are relative to a data folder and stay inside it.
@@ -44,11 +45,12 @@ struct DatasetInfo {
   std::string name, title, homepage, licence, note;
   DatasetFormat format = DatasetFormat::idx;
   std::vector<int64_t> shape;
-  int64_t classes = 0;
+  int64_t classes = 0;                   // 0: regression
   std::vector<std::string> class_names;  // one a class
   Normalization normalization;
   int64_t first_label = 0;
   bool transposed = false;
+  LinearLaw law;      // linear
   TableSchema table;  // csv; gives shape, classes and constants
   SplitFiles train, test;
   std::vector<RemoteFile> files;
@@ -66,6 +68,8 @@ DatasetInfo find_dataset(const std::string& name_or_file);
 // All descriptions, by name. Errors: Error where no folder of descriptions is found.
 std::vector<DatasetInfo> list_datasets();
 std::string catalogue_folder();
+// Drawn on the spot, from no file.
+bool is_built_in(DatasetFormat format);
 
 // Where data are looked for, in order; only folders that exist. The first place that `fetch` may
 // write to is `folder`, else $STARLING_DATA, else the folder of the descriptions.
@@ -78,12 +82,13 @@ std::string require_file(const DatasetInfo& info, const std::string& file,
                          const std::string& folder);
 
 struct LoadOptions {
-  std::string folder;                  // --data; empty: not given
-  std::optional<int64_t> train_limit;  // the first n examples; for digits, how many are drawn
+  std::string folder;  // --data; empty: not given
+  // The first n examples; for digits and linear, how many are drawn.
+  std::optional<int64_t> train_limit;
   std::optional<int64_t> test_limit;
   // Instead of the description's, of images: both or neither.
   std::optional<std::vector<double>> mean, std;
-  uint64_t seed = 1;     // of digits
+  uint64_t seed = 1;     // of digits and linear
   bool writers = false;  // fill `owners`, for partition "natural"
 };
 

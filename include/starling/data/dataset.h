@@ -1,5 +1,6 @@
 #pragma once
-// A labelled data set in memory, free of LibTorch: flat features and one label an example.
+// A data set in memory, free of LibTorch: flat features, and one label an example or, for
+// regression, one number to predict.
 
 #include <cstdint>
 #include <span>
@@ -10,13 +11,18 @@ namespace starling {
 
 struct Dataset {
   std::string name;
-  std::vector<int64_t> shape;  // of one example, e.g. {1, 28, 28} (channels, height, width)
-  int64_t classes = 0;
-  std::vector<float> features;  // [size, shape...], normalised
-  std::vector<int64_t> labels;  // [size], 0..classes-1
-  std::vector<int64_t> owners;  // [size] who made each example, or empty: natural partitions
+  std::vector<int64_t> shape;    // of one example, e.g. {1, 28, 28} (channels, height, width)
+  int64_t classes = 0;           // 0: regression
+  std::vector<float> features;   // [size, shape...], normalised
+  std::vector<int64_t> labels;   // [size], 0..classes-1; empty for regression
+  std::vector<int64_t> owners;   // [size] who made each example, or empty: natural partitions
+  std::vector<float> targets{};  // [size] for regression, otherwise empty
 
-  int64_t size() const { return static_cast<int64_t>(labels.size()); }
+  bool is_regression() const { return classes == 0; }
+  int64_t outputs() const { return is_regression() ? 1 : classes; }  // of a model
+  int64_t size() const {
+    return static_cast<int64_t>(is_regression() ? targets.size() : labels.size());
+  }
   int64_t example_size() const;  // product of shape
 };
 

@@ -103,6 +103,7 @@ using PartitionSpec =
     std::variant<IidPartition, DirichletPartition, InnerDirichletPartition, ShardsPartition,
                  LabelsPartition, QuantityPartition, NaturalPartition>;
 
+// Kinds that go by labels refuse regression.
 Partition make_partition(const PartitionSpec& spec, const Dataset& dataset, RandomStream& stream);
 
 }  // namespace starling

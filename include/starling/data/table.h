@@ -15,7 +15,8 @@ namespace starling {
 enum class ColumnKind {
   number,    // one feature, (x - mean) / std
   category,  // one feature a value, 1 where the cell is that value and 0 otherwise
-  label,     // the class; exactly one column is this
+  label,     // the class
+  target,    // the number to predict, (x - mean) / std; exactly one column is label or target
   ignore,    // not read: identifiers, and what would give the label away
 };
 
@@ -27,7 +28,7 @@ struct TableClass {
 struct TableColumn {
   std::string name;
   ColumnKind kind = ColumnKind::number;
-  double mean = 0.0, std = 1.0;       // number; std > 0
+  double mean = 0.0, std = 1.0;       // number and target; std > 0
   std::vector<std::string> values{};  // category, in the order of the features
   bool other = false;                 // category: one more feature for values that are not listed
   // A missing number reads as the mean, a missing category as none of the values; otherwise it is
@@ -46,13 +47,13 @@ struct TableSchema {
   std::vector<TableColumn> columns;
 
   int64_t features() const;
-  const TableColumn& label() const;
+  const TableColumn& outcome() const;              // the label or the target
   std::vector<std::string> feature_names() const;  // "age", "workclass=Private", ...
 };
 
 enum class TablePart { all, train, test };
 
-// Features [n, F] in the order of the columns, and labels. Errors: InputError
+// Features [n, F] in the order of the columns, and labels or targets. Errors: InputError
 // "<file>:<line>:<column>: ..." where a cell is not what its column says, the header names other
 // columns, or there are more than 2^31 values; without a record, naming the file.
 Dataset read_table(const std::string& path, const std::string& name, const TableSchema& schema,

@@ -46,6 +46,14 @@ struct ModelSpec {
   bool operator==(const ModelSpec&) const = default;
 };
 
+// What training makes small, and testing measures: cross-entropy of class logits, in nats, or the
+// squared error of the one output of a regression.
+enum class LossKind { cross_entropy, mse };
+struct LossSpec {
+  LossKind kind = LossKind::cross_entropy;
+  bool operator==(const LossSpec&) const = default;
+};
+
 // round(fraction * clients) clients a round without replacement, at least one.
 struct FractionParticipation {
   double fraction = 1.0;  // (0, 1]
@@ -175,6 +183,7 @@ struct Experiment {
   PartitionSpec partition;
   FeatureShift feature_shift;
   ModelSpec model;
+  LossSpec loss;
   int64_t rounds = 10;
   ParticipationSpec participation;
   LocalSpec local;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "starling/data/dataset.h"
+#include "starling/data/linear.h"
 #include "starling/experiment/experiment.h"
 #include "starling/experiment/plan.h"
 #include "starling/nn/gradient_check.h"
@@ -52,6 +53,7 @@ struct Federation {
   std::optional<Examples>
       stamped_test;              // under a backdoor: other classes, stamped, labelled target
   std::optional<Examples> root;  // the server's own examples, for fltrust
+  std::optional<LinearLaw> law;  // that the data were drawn by, where it is known
   ModelFactory factory;          // makes models with the initial weights and frozen layers
   StateDict initial;
   int64_t parameters = 0;  // trainable

@@ -28,8 +28,9 @@ struct RoundRecord {
   // That took part, by the data-independent schedule; absent where cohorts are secret.
   std::optional<int64_t> clients;
   double learning_rate = 0.0;
-  std::optional<double> accuracy;  // of the global model on the public test set, [0, 1]
-  std::optional<double> loss;      // mean cross-entropy there, nats
+  // Of the global model on the public test set, [0, 1]; absent for a regression.
+  std::optional<double> accuracy;
+  std::optional<double> loss;  // there: mean cross-entropy, nats, or mean squared error
   // Spent after this round by the run's unit: the largest of all clients at example level.
   std::optional<double> epsilon;
   std::optional<double> client_epsilon;  // at client level, where examples are protected as well
@@ -87,6 +88,14 @@ struct PrivacyStatement {
   bool operator==(const PrivacyStatement&) const = default;
 };
 
+// One number of the final model, where the law of the data is known.
+struct WeightRecord {
+  std::string name;  // "0.weight"
+  double learned = 0.0;
+  double truth = 0.0;
+  bool operator==(const WeightRecord&) const = default;
+};
+
 struct RunRecord {
   std::string name;
   std::string id;
@@ -106,6 +115,7 @@ struct RunRecord {
   std::vector<RoundRecord> rounds;
   std::vector<PrivacyStatement> privacy;  // one a unit; empty for unit "none"
   std::vector<ClientRecord> clients;
+  std::vector<WeightRecord> weights;  // beside the truth, where it is known
   std::vector<std::pair<std::string, std::string>> environment;  // fingerprint: name and value
   bool operator==(const RunRecord&) const = default;
 };

@@ -1,5 +1,5 @@
 #pragma once
-// Local training of a classifier: one loop for plain and for private training.
+// Local training of a classifier or a regression: one loop for plain and for private training.
 
 #include <torch/types.h>
 
@@ -20,9 +20,10 @@ namespace starling {
 
 struct Examples {
   torch::Tensor features;  // [n, ...] float
-  torch::Tensor labels;    // [n] int64
+  torch::Tensor labels;    // [n] int64 classes, or float numbers to predict: a regression
 
   int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
+  bool is_regression() const { return labels.defined() && labels.is_floating_point(); }
   Examples at(const std::vector<int64_t>& indices) const;
 };
 
@@ -50,7 +51,8 @@ struct LocalMetrics {
   LocalMetrics& operator+=(const LocalMetrics& other);
 };
 
-// [B] cross-entropy of logits [B, classes] against labels [B].
+// [B]: cross-entropy of logits [B, classes] against labels [B]; of a regression, the squared error
+// of outputs [B, 1].
 torch::Tensor example_losses(Model& model, const Examples& batch);
 
 // Plain training: the mean loss of each batch; an empty batch is skipped. Leaves the result in the
@@ -72,12 +74,12 @@ LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan
                              const ExampleLevel& privacy, const StreamOwner& owner);
 
 struct Evaluation {
-  int64_t correct = 0;
+  int64_t correct = 0;  // 0 for a regression
   int64_t examples = 0;
   double loss_sum = 0.0;
 
   double accuracy() const;  // [0, 1]; 0 for no examples
-  double loss() const;      // mean cross-entropy, nats
+  double loss() const;      // mean cross-entropy, nats, or mean squared error
   Evaluation& operator+=(const Evaluation& other);
 };
 // In evaluation mode and without gradients; leaves the model in evaluation mode.
