@@ -39,10 +39,16 @@ std::string duration(double seconds) {
   return format("%ld min %02ld s", static_cast<long>(whole / 60), static_cast<long>(whole % 60));
 }
 
+std::string two_classes(const RoundRecord& round) {
+  return (round.auc ? format("  AUC %.4f", *round.auc) : "") +
+         (round.f1 ? format("  F1 %.4f", *round.f1) : "");
+}
+
 std::string facts(const RoundRecord& round) {
   std::string text;
   if (round.accuracy)
-    text += format("  accuracy %6.2f %%  loss %.4f", 100 * *round.accuracy, *round.loss);
+    text += format("  accuracy %6.2f %%", 100 * *round.accuracy) + two_classes(round) +
+            format("  loss %.4f", *round.loss);
   else if (round.loss)
     text += format("  mean squared error %.6g", *round.loss);
   if (round.epsilon) text += "  epsilon " + epsilon_text(*round.epsilon);
@@ -53,8 +59,9 @@ std::string facts(const RoundRecord& round) {
 
 std::string tested(const RoundRecord& last, const RunRecord& record) {
   if (!last.accuracy && !last.loss) return "";
-  const std::string what = last.accuracy ? format("Test accuracy %.2f %%", 100 * *last.accuracy)
-                                         : format("Test mean squared error %.6g", *last.loss);
+  const std::string what =
+      last.accuracy ? format("Test accuracy %.2f %%", 100 * *last.accuracy) + two_classes(last)
+                    : format("Test mean squared error %.6g", *last.loss);
   return what + " after " + std::to_string(record.rounds.size()) + " rounds in " +
          duration(record.seconds) + ".\n";
 }

@@ -230,6 +230,8 @@ void Run::evaluate(int64_t round, RoundRecord& record) {
       simulation_.evaluate(server_.global(), federation_.test, experiment_.evaluation.batch_size);
   if (!federation_.test.is_regression()) record.accuracy = test.accuracy();
   record.loss = test.loss();
+  record.auc = test.auc();
+  record.f1 = test.f1();
   if (federation_.stamped_test)
     record.attack_success = simulation_
                                 .evaluate(server_.global(), *federation_.stamped_test,

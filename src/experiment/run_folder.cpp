@@ -113,10 +113,12 @@ DurableFile& RunFolder::csv(std::unique_ptr<DurableFile>& file, const std::strin
 void RunFolder::append_round(const RoundRecord& round, double seconds) {
   const std::string number = std::to_string(round.round);
   csv(rounds_, "rounds.csv",
-      "round,clients,learning_rate,test_accuracy,test_loss,epsilon,client_epsilon,attack_success")
+      "round,clients,learning_rate,test_accuracy,test_loss,epsilon,client_epsilon,attack_success,"
+      "test_auc,test_f1")
       .append(number + "," + cell(round.clients) + "," + cell(round.learning_rate) + "," +
               cell(round.accuracy) + "," + cell(round.loss) + "," + cell(round.epsilon) + "," +
-              cell(round.client_epsilon) + "," + cell(round.attack_success) + "\n");
+              cell(round.client_epsilon) + "," + cell(round.attack_success) + "," +
+              cell(round.auc) + "," + cell(round.f1) + "\n");
   csv(timings_, "timings.csv", "round,seconds").append(number + "," + cell(seconds) + "\n");
 }
 

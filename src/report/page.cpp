@@ -97,6 +97,8 @@ std::string figures(const RunRecord& record) {
   std::string text;
   if (const auto* last = report::last_evaluated(record)) {
     if (last->accuracy) text += figure_of("Test accuracy", report::percent(*last->accuracy));
+    if (last->auc) text += figure_of("Test AUC", report::rounded(*last->auc, 4));
+    if (last->f1) text += figure_of("Test F1", report::rounded(*last->f1, 4));
     if (last->loss) text += figure_of(report::loss_title(record), report::rounded(*last->loss, 4));
   }
   text += figure_of("Rounds", report::grouped(std::ssize(record.rounds)));

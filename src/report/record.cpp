@@ -64,6 +64,8 @@ Json write(const RoundRecord& r) {
                        {"learning_rate", r.learning_rate},
                        {"accuracy", optional(r.accuracy)},
                        {"loss", bound(r.loss)},
+                       {"auc", optional(r.auc)},
+                       {"f1", optional(r.f1)},
                        {"epsilon", bound(r.epsilon)},
                        {"client_epsilon", bound(r.client_epsilon)},
                        {"attack_success", optional(r.attack_success)},
@@ -77,6 +79,8 @@ RoundRecord read_round(JsonObject object) {
   r.learning_rate = object.number("learning_rate", kNonNegative);
   r.accuracy = object.optional_number("accuracy", kUnit);
   r.loss = read_optional_bound(object, "loss");
+  r.auc = object.optional_number("auc", kUnit);
+  r.f1 = object.optional_number("f1", kUnit);
   r.epsilon = read_optional_bound(object, "epsilon");
   r.client_epsilon = read_optional_bound(object, "client_epsilon");
   r.attack_success = object.optional_number("attack_success", kUnit);

@@ -52,6 +52,8 @@ std::string results(const RunRecord& record) {
   const std::string when = " after round " + report::grouped(last->round);
   if (last->accuracy)
     text += wrapped(padded("Test accuracy", kLabel), report::percent(*last->accuracy) + when);
+  if (last->auc) text += wrapped(padded("Test AUC", kLabel), report::rounded(*last->auc, 4));
+  if (last->f1) text += wrapped(padded("Test F1", kLabel), report::rounded(*last->f1, 4));
   if (last->loss)
     text += wrapped(padded(report::loss_title(record), kLabel),
                     report::rounded(*last->loss, 4) + (last->accuracy ? "" : when));

@@ -3,6 +3,7 @@
 #include <torch/optim/optimizer.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "starling/core/error.h"
 #include "starling/train/dp_optimizer.h"
@@ -70,6 +71,24 @@ LocalMetrics for_each_batch(BatchSampler& sampler, int64_t steps, Step step) {
     metrics.examples += static_cast<int64_t>(indices.size());
   }
   return metrics;
+}
+
+void append(std::vector<double>& to, const std::vector<double>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+void judge_two_classes(const torch::Tensor& logits, const Examples& batch, Evaluation& total) {
+  const auto predicted = logits.argmax(1).to(torch::kCPU);
+  const auto scores = (logits.select(1, 1) - logits.select(1, 0)).to(torch::kCPU, torch::kDouble);
+  const auto labels = batch.labels.to(torch::kCPU);
+  for (int64_t i = 0; i < batch.size(); ++i) {
+    const bool positive = labels.const_data_ptr<int64_t>()[i] == 1;
+    const bool said_so = predicted.const_data_ptr<int64_t>()[i] == 1;
+    total.predicted_positives += said_so ? 1 : 0;
+    total.true_positives += said_so && positive ? 1 : 0;
+    (positive ? total.positive_scores : total.negative_scores)
+        .push_back(scores.const_data_ptr<double>()[i]);
+  }
 }
 
 torch::Tensor losses_of(const torch::Tensor& outputs, const Examples& batch) {
@@ -140,10 +159,38 @@ double Evaluation::loss() const {
   return examples == 0 ? 0.0 : loss_sum / static_cast<double>(examples);
 }
 
+std::optional<double> Evaluation::f1() const {
+  const int64_t named = predicted_positives + std::ssize(positive_scores);
+  if (named == 0) return std::nullopt;
+  return 2.0 * static_cast<double>(true_positives) / static_cast<double>(named);
+}
+
+std::optional<double> Evaluation::auc() const {
+  const auto finite = [](double score) { return std::isfinite(score); };
+  if (positive_scores.empty() || negative_scores.empty() ||
+      !std::ranges::all_of(positive_scores, finite) ||
+      !std::ranges::all_of(negative_scores, finite))
+    return std::nullopt;
+  auto sorted = negative_scores;
+  std::ranges::sort(sorted);
+  double won = 0.0;  // pairs; whole and half numbers, exact below 2^52
+  for (const double score : positive_scores) {
+    const auto ties = std::ranges::equal_range(sorted, score);
+    won += static_cast<double>(std::distance(sorted.begin(), ties.begin())) +
+           0.5 * static_cast<double>(std::ssize(ties));
+  }
+  return won / (static_cast<double>(positive_scores.size()) *
+                static_cast<double>(negative_scores.size()));
+}
+
 Evaluation& Evaluation::operator+=(const Evaluation& other) {
   correct += other.correct;
   examples += other.examples;
   loss_sum += other.loss_sum;
+  true_positives += other.true_positives;
+  predicted_positives += other.predicted_positives;
+  append(positive_scores, other.positive_scores);
+  append(negative_scores, other.negative_scores);
   return *this;
 }
 
@@ -157,6 +204,7 @@ Evaluation evaluate(Model& model, const Examples& data, int64_t batch_size) {
     const auto outputs = model.forward(batch.features);
     if (!data.is_regression())
       total.correct += outputs.argmax(1).eq(batch.labels).sum().item<int64_t>();
+    if (!data.is_regression() && outputs.size(1) == 2) judge_two_classes(outputs, batch, total);
     total.loss_sum += losses_of(outputs, batch).sum(torch::kDouble).item<double>();
     total.examples += last - first;
   }

@@ -386,5 +386,33 @@ TEST(Run, LongTrainsOnFashionMnist) {
   EXPECT_GT(record_of(folder, "a")["rounds"][1]["accuracy"].get<double>(), 0.3);
 }
 
+// A table of one's own with two classes that x divides.
+TEST(Run, ATableOfTwoClassesShowsAucAndF1) {
+  const Folder folder("table");
+  const auto set = folder.write("set.json", R"({"name": "set", "licence": "none", "format": "csv",
+    "table": {"test_every": 4, "columns": [{"name": "x", "kind": "number", "mean": 50, "std": 25},
+      {"name": "y", "kind": "label", "classes": [{"name": "low", "cells": ["l"]},
+                                                 {"name": "high", "cells": ["h"]}]}]},
+    "train": {"table": "set.csv"}, "test": {"table": "set.csv"}})");
+  std::string table;
+  for (int x = 0; x < 100; ++x) table += std::to_string(x) + (x < 50 ? ",l\n" : ",h\n");
+  folder.write("set.csv", table);
+  const auto outcome = run_into(folder, R"({"name": "t", "dataset": {"name": ")" + set + R"("},
+    "partition": {"kind": "iid", "clients": 2}, "rounds": 5,
+    "model": {"layers": [{"kind": "linear"}]}})",
+                                "a");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("AUC 1.0000  F1 "));
+  const Json last = record_of(folder, "a")["rounds"].back();
+  EXPECT_EQ(last["auc"], 1.0);
+  EXPECT_GT(last["f1"].get<double>(), 0.8);
+  folder.write("set.csv", table + "1e400,h\n");
+  const auto refused = run_into(folder, R"({"name": "t", "dataset": {"name": ")" + set + R"("},
+    "model": {"layers": [{"kind": "linear"}]}})",
+                                "b");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("set.csv:101:1: "));
+}
+
 }  // namespace
 }  // namespace starling

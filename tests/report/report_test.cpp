@@ -336,5 +336,19 @@ TEST(Regression, PageAndTextShowTheErrorAndTheWeightsBesideTheTruth) {
   EXPECT_THAT(report_text(regression_record()), testing::Not(HasSubstr("Test accuracy")));
 }
 
+TEST(TwoClasses, PageAndTextShowAucAndF1) {
+  auto record = test::plain_record();
+  record.rounds.back().auc = 0.90504;
+  record.rounds.back().f1 = 0.65;
+  EXPECT_EQ(parse_record(to_json(record), "x"), record);
+  for (const auto& report : {report_html(record), report_text(record)}) {
+    EXPECT_THAT(report, HasSubstr("Test AUC"));
+    EXPECT_THAT(report, HasSubstr("0.9050"));
+    EXPECT_THAT(report, HasSubstr("Test F1"));
+    EXPECT_THAT(report, HasSubstr("0.6500"));
+  }
+  EXPECT_THAT(report_text(test::plain_record()), testing::Not(HasSubstr("AUC")));
+}
+
 }  // namespace
 }  // namespace starling

@@ -36,6 +36,58 @@ LocalPlan plan_of(int64_t steps) {
 
 StreamOwner owner() { return {RandomKey::from_seed(1), 0, 0}; }
 
+// Logits (0, x): the score of class 1 is x itself.
+std::shared_ptr<Model> scores_as_they_are() {
+  auto model = as_model(nn::Sequential(nn::Linear(1, 2)));
+  torch::NoGradGuard no_grad;
+  model->parameters()[0].copy_(torch::tensor({{0.0f}, {1.0f}}));
+  model->parameters()[1].zero_();
+  return model;
+}
+
+Evaluation judged(const std::vector<float>& scores, const std::vector<int64_t>& labels,
+                  int64_t batch_size = 100) {
+  return evaluate(*scores_as_they_are(),
+                  {torch::tensor(scores).unsqueeze(1), torch::tensor(labels)}, batch_size);
+}
+
+TEST(TwoClasses, F1AndAucOfAnExampleByHand) {
+  // Predicted positive: 3, 1 and 1; of the pairs (3, 1, -2) x (1, -1) four are won and one is tied.
+  const auto result = judged({3, 1, -2, 1, -1}, {1, 1, 1, 0, 0});
+  EXPECT_DOUBLE_EQ(*result.f1(), 2.0 * 2 / (3 + 3));
+  EXPECT_DOUBLE_EQ(*result.auc(), (2 + 1 + 0.5) / 6);
+  EXPECT_DOUBLE_EQ(result.accuracy(), 0.6);
+}
+
+TEST(TwoClasses, AucIsTheShareOfPairsInOrder_AllPairs) {
+  torch::manual_seed(7);
+  const auto scores = torch::randint(-20, 20, {200}).to(torch::kFloat);
+  const auto labels = torch::randint(0, 2, {200}, torch::kLong);
+  double won = 0.0, pairs = 0.0;
+  for (int64_t i = 0; i < 200; ++i) {
+    for (int64_t j = 0; j < 200; ++j) {
+      if (labels[i].item<int64_t>() != 1 || labels[j].item<int64_t>() != 0) continue;
+      const float difference = (scores[i] - scores[j]).item<float>();
+      won += difference > 0 ? 1.0 : difference == 0 ? 0.5 : 0.0;
+      ++pairs;
+    }
+  }
+  for (const int64_t batch : {200, 7}) {
+    const auto result = evaluate(*scores_as_they_are(), {scores.unsqueeze(1), labels}, batch);
+    EXPECT_DOUBLE_EQ(*result.auc(), won / pairs);
+  }
+}
+
+TEST(TwoClasses, WhatIsNotDefinedIsAbsent) {
+  EXPECT_FALSE(judged({1, 2}, {1, 1}).auc());
+  EXPECT_DOUBLE_EQ(*judged({1, 2}, {1, 1}).f1(), 1.0);
+  EXPECT_FALSE(judged({-1, -2}, {0, 0}).f1());
+  EXPECT_FALSE(judged({1, NAN}, {1, 0}).auc());
+  const auto three = evaluate(*make_model(), make_examples(), 50);
+  EXPECT_FALSE(three.auc());
+  EXPECT_FALSE(three.f1());
+}
+
 // One output an example: -0.5 x + 2.
 struct Line {
   std::shared_ptr<Model> model = as_model(nn::Sequential(nn::Linear(1, 1)));

@@ -31,6 +31,8 @@ struct RoundRecord {
   // Of the global model on the public test set, [0, 1]; absent for a regression.
   std::optional<double> accuracy;
   std::optional<double> loss;  // there: mean cross-entropy, nats, or mean squared error
+  std::optional<double> auc;   // there, of two classes: area under the ROC curve, [0, 1]
+  std::optional<double> f1;    // there, of two classes: of class 1, [0, 1]
   // Spent after this round by the run's unit: the largest of all clients at example level.
   std::optional<double> epsilon;
   std::optional<double> client_epsilon;  // at client level, where examples are protected as well

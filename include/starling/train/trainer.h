@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "starling/nn/model.h"
@@ -77,9 +78,19 @@ struct Evaluation {
   int64_t correct = 0;  // 0 for a regression
   int64_t examples = 0;
   double loss_sum = 0.0;
+  // Of two classes; class 1 is the positive one, and its score is its logit minus that of class 0.
+  int64_t true_positives = 0;
+  int64_t predicted_positives = 0;
+  std::vector<double> positive_scores, negative_scores;  // of the examples of each class
 
   double accuracy() const;  // [0, 1]; 0 for no examples
   double loss() const;      // mean cross-entropy, nats, or mean squared error
+  // 2 TP / (predicted + actual positives); absent where that is 0 / 0 or there are not two classes.
+  std::optional<double> f1() const;
+  // The probability that a positive example scores above a negative one, ties counting half: the
+  // area under the ROC curve (Hanley and McNeil 1982). Absent without examples of both classes, and
+  // where a score is not finite.
+  std::optional<double> auc() const;
   Evaluation& operator+=(const Evaluation& other);
 };
 // In evaluation mode and without gradients; leaves the model in evaluation mode.
