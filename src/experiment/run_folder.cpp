@@ -6,6 +6,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "experiment/run_key.h"
 #include "starling/core/error.h"
 #include "starling/report/report.h"
 
@@ -69,8 +70,13 @@ RunFolder RunFolder::make(const std::string& out, const std::string& parent,
 RunFolder RunFolder::reopen(const std::string& folder) {
   if (!fs::is_regular_file(folder + "/experiment.json"))
     throw InputError("--resume " + folder, "is not a run folder: it holds no experiment.json");
-  if (fs::exists(folder + "/run.json") && !read_record(folder).status.starts_with("stopped by "))
-    throw InputError("--resume " + folder, "is complete; nothing is left to do");
+  if (fs::exists(folder + "/run.json")) {
+    const RunRecord record = read_record(folder);
+    if (!record.status.starts_with("stopped by ")) {
+      RunKey::forget(record.id);
+      throw InputError("--resume " + folder, "is complete; nothing is left to do");
+    }
+  }
   return RunFolder(folder);
 }
 

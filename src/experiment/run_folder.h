@@ -20,7 +20,8 @@ class RunFolder {
   // `out`, or a new `<parent>/<name>-<time>`. Errors: InputError where `out` holds files already;
   // Error where another process writes it.
   static RunFolder make(const std::string& out, const std::string& parent, const std::string& name);
-  // The folder of a run that was interrupted. Errors: InputError where it is none.
+  // The folder of a run that was interrupted. Errors: InputError where it is none; where it is
+  // complete, a key that a crash left behind is removed.
   static RunFolder reopen(const std::string& folder);
 
   // Bytes of each table that there is, and back to them: rows of rounds after a checkpoint go.

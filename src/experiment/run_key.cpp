@@ -27,6 +27,10 @@ fs::path state_folder() {
   throw Error("neither XDG_STATE_HOME nor HOME is set; say with --key-file where to keep the key");
 }
 
+std::string default_path(const std::string& run_id) {
+  return (state_folder() / "keys" / (run_id + ".key")).string();
+}
+
 void write_key(const std::string& path, const RandomKey& key) {
   if (fs::exists(path)) throw InputError(path, "exists already; a key belongs to one run");
   const auto folder = fs::path(path).parent_path();
@@ -55,7 +59,7 @@ RunKey::RunKey(const Experiment& experiment, const std::string& run_id, const st
                bool resumes)
     : key_(make_key(experiment)), kept_(resumes) {
   if (!key_.secure()) return;
-  path_ = key_file.empty() ? (state_folder() / "keys" / (run_id + ".key")).string() : key_file;
+  path_ = key_file.empty() ? default_path(run_id) : key_file;
   if (resumes) {
     key_ = read_key(path_);
   } else {
@@ -67,6 +71,16 @@ void RunKey::retire() {
   kept_ = false;
   std::error_code ignored;
   if (!path_.empty()) fs::remove(path_, ignored);
+}
+
+void RunKey::forget(const std::string& run_id) {
+  // The id comes from a file that anyone may have written.
+  if (run_id.empty() || fs::path(run_id).filename() != run_id) return;
+  std::error_code ignored;
+  try {
+    fs::remove(default_path(run_id), ignored);
+  } catch (const Error&) {  // no state folder, hence no key
+  }
 }
 
 RunKey::~RunKey() {

@@ -27,6 +27,10 @@ class RunKey {
   // The run is complete: the key goes.
   void retire();
 
+  // Removes the key that a crash between a run's last file and `retire` left in the state folder. A
+  // file that the user named stays: nothing says that it is this run's.
+  static void forget(const std::string& run_id);
+
  private:
   RandomKey key_;
   std::string path_;

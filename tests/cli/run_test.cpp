@@ -159,6 +159,31 @@ TEST(Run, KeepsItsKeyOutsideTheFolderAndDeletesItAtTheEnd) {
   EXPECT_EQ(file_text(folder / "taken.key"), "x");
 }
 
+// A crash between the last file and the key's removal leaves the key.
+TEST(Run, ResumingACompleteRunRemovesAKeyThatACrashLeft) {
+  const Folder folder("left_key");
+  ASSERT_EQ(run_into(folder, kPrivate, "a").code, 0);
+  const std::string id = record_of(folder, "a")["id"].get<std::string>();
+  const auto key = folder.write("state/starling/keys/" + id + ".key", "left");
+  const auto other = folder.write("state/starling/keys/other.key", "of another run");
+  const auto resume = [&] {
+    return testing::starling("run --resume '" + (folder / "a") + "'",
+                             "XDG_STATE_HOME='" + (folder / "state") + "'");
+  };
+  const auto outcome = resume();
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("is complete; nothing is left to do"));
+  EXPECT_FALSE(fs::exists(key));
+  EXPECT_TRUE(fs::exists(other));
+
+  const auto outside = folder.write("state/starling/outside.key", "x");
+  auto record = record_of(folder, "a");
+  record["id"] = "../outside";
+  folder.write("a/run.json", record.dump());
+  EXPECT_EQ(resume().code, 2);
+  EXPECT_TRUE(fs::exists(outside));
+}
+
 // Reliability case 61.
 TEST(Run, PrivateMetricsStayOutOfEveryPublicFile) {
   const Folder folder("hygiene");

@@ -70,11 +70,19 @@ class Resume : public ::testing::Test {
       if (entry.path().extension() == ".checkpoint") return true;
     return false;
   }
-  // Goes on with `out`, or begins it again where it had not come to a checkpoint.
+  bool is_complete(const std::string& out) const {
+    const std::string record = folder_ / (out + "/run.json");
+    return fs::exists(record) && read_json(record)["status"] == "complete";
+  }
+  // Goes on with `out`, or begins it again where it had not come to a checkpoint. A run that was
+  // killed after its last file has nothing left to do.
   void bring_to_end(const std::string& out, const std::vector<std::string>& more = {}) const {
     if (!has_checkpoint(out)) {
       fs::remove_all(folder_ / out);
       ASSERT_EQ(start(out, more), 0) << text(out + ".out");
+    } else if (is_complete(out)) {
+      ASSERT_EQ(resume(out), 2) << text(out + ".out");
+      EXPECT_THAT(text(out + ".out"), HasSubstr("nothing is left to do"));
     } else {
       ASSERT_EQ(resume(out), 0) << text(out + ".out");
     }
@@ -147,7 +155,9 @@ class RandomKills : public Resume {
 };
 
 TEST_F(RandomKills, kill9_random_TwentyRunsEndInTheSameBytes) { kill_at_random(20); }
-TEST_F(RandomKills, kill9_random_CampaignOfTwoHundredRunsEndsInTheSameBytes) { kill_at_random(200); }
+TEST_F(RandomKills, kill9_random_CampaignOfTwoHundredRunsEndsInTheSameBytes) {
+  kill_at_random(200);
+}
 
 class EachCall : public Resume {
  protected:
