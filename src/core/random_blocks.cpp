@@ -22,8 +22,7 @@ constexpr size_t kPiece = 1 << 16;  // stays in the cache, and far below what an
 
 class AesSource final : public WordSource {
  public:
-  AesSource(const Material& material, const std::array<uint8_t, 16>& counter)
-      : context_(EVP_CIPHER_CTX_new()) {
+  AesSource(const Material& material, const AesCounter& counter) : context_(EVP_CIPHER_CTX_new()) {
     static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr);
     require(
         context_ != nullptr && cipher != nullptr &&
@@ -146,9 +145,14 @@ class PhiloxSource final : public WordSource {
 
 }  // namespace
 
-std::unique_ptr<WordSource> make_aes_source(const Material& material,
-                                            const std::array<uint8_t, 16>& counter) {
+std::unique_ptr<WordSource> make_libcrypto_aes_source(const Material& material,
+                                                      const AesCounter& counter) {
   return std::make_unique<AesSource>(material, counter);
+}
+
+std::unique_ptr<WordSource> make_aes_source(const Material& material, const AesCounter& counter) {
+  if (auto source = make_vector_aes_source(material, counter)) return source;
+  return make_libcrypto_aes_source(material, counter);
 }
 
 std::unique_ptr<WordSource> make_philox_source(const Material& material) {
