@@ -8,6 +8,7 @@ int run_command(int argc, char** argv);
 int check_command(int argc, char** argv);
 int privacy_command(int argc, char** argv);
 int report_command(int argc, char** argv);
+int distill_command(int argc, char** argv);
 int data_command(int argc, char** argv);
 int data_partition(int argc, char** argv);  // of data_command
 

@@ -28,6 +28,7 @@ const std::vector<Command> kCommands = {
     {"privacy", "answer questions about epsilon, delta, noise and steps",
      starling::cli::privacy_command},
     {"report", "print the report of a run and rewrite its page", starling::cli::report_command},
+    {"distill", "compress the model of a run into a smaller one", starling::cli::distill_command},
     {"data", "list, show and fetch data sets", starling::cli::data_command},
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "experiment/load_examples.h"
 #include "experiment/words.h"
 #include "starling/core/error.h"
 #include "starling/core/hash.h"
@@ -14,23 +15,7 @@
 namespace starling {
 namespace {
 
-torch::ScalarType scalar_type(DType dtype) {
-  return dtype == DType::float64 ? torch::kDouble : torch::kFloat;
-}
-
-DataSplit load_data(const Experiment& experiment, const DatasetInfo& info,
-                    const RunOptions& options) {
-  const auto& spec = experiment.dataset;
-  LoadOptions wanted;
-  wanted.folder = options.data_folder;
-  wanted.train_limit = spec.train_limit;
-  wanted.test_limit = spec.test_limit;
-  wanted.mean = spec.mean;
-  wanted.std = spec.std;
-  wanted.seed = static_cast<uint64_t>(experiment.seed);
-  wanted.writers = std::holds_alternative<NaturalPartition>(experiment.partition);
-  return load_dataset(info, wanted);
-}
+using experiment::examples_of;
 
 void check_loss(const Experiment& experiment, const Dataset& train, const std::string& source) {
   const bool is_regression = experiment.loss.kind == LossKind::mse;
@@ -61,17 +46,6 @@ Partition deal_out(const Experiment& experiment, const Dataset& train, const std
   RandomStream dealing(seed_key(experiment), {Purpose::partition});
   return in_file(source + ": /",
                  [&] { return make_partition(experiment.partition, train, dealing); });
-}
-
-Examples examples_of(const Dataset& data, DType dtype) {
-  std::vector<int64_t> shape{data.size()};
-  shape.insert(shape.end(), data.shape.begin(), data.shape.end());
-  Examples all;
-  all.features = torch::from_blob(const_cast<float*>(data.features.data()), shape, torch::kFloat)
-                     .to(scalar_type(dtype), /*non_blocking=*/false, /*copy=*/true);
-  all.labels = data.is_regression() ? torch::tensor(data.targets, scalar_type(dtype))
-                                    : torch::tensor(data.labels, torch::kLong);
-  return all;
 }
 
 template <class Value>
@@ -115,7 +89,7 @@ ModelFactory factory_of(const Experiment& experiment, const Dataset& train,
     auto made = make();
     if (model.initial) load_initial(*made, *model.initial);
     at_place(place, [&] { freeze(*made, model.freeze); });
-    made->to(scalar_type(dtype));
+    made->to(experiment::scalar_type(dtype));
     return made;
   };
 }
@@ -229,7 +203,7 @@ void check_cohorts(const Experiment& experiment, const FederationPlan& plan,
 
 Federation set_up(const Experiment& experiment, const RunOptions& options) {
   const DatasetInfo info = find_dataset(experiment.dataset.name);
-  DataSplit data = load_data(experiment, info, options);
+  DataSplit data = experiment::load_data(experiment, info, options.data_folder);
   check_loss(experiment, data.train, options.source);
   Federation federation;
   if (info.format == DatasetFormat::linear) federation.law = info.law;

@@ -8,6 +8,7 @@
 #include "starling/core/error.h"
 #include "starling/train/dp_optimizer.h"
 #include "starling/train/optimizer.h"
+#include "train/batch_loop.h"
 #include "train/fused_network.h"
 
 namespace starling {
@@ -29,8 +30,6 @@ std::unique_ptr<torch::optim::Optimizer> optimizer_of(const Model& model, const 
       plan.correction);
 }
 
-int64_t rows(const Examples& batch) { return batch.features.size(0); }
-
 // One physical chunk after the other, so that memory is bounded by `physical_batch`.
 void backward_in_chunks(Model& model, DpOptimizer& dp, const Examples& data, const Indices& indices,
                         int64_t physical_batch, LocalMetrics& metrics) {
@@ -44,15 +43,6 @@ void backward_in_chunks(Model& model, DpOptimizer& dp, const Examples& data, con
     metrics.clipped += result.clipped;
     metrics.non_finite += result.non_finite;
   }
-}
-
-void plain_step(Model& model, torch::optim::Optimizer& optimizer, const Examples& batch,
-                LocalMetrics& metrics) {
-  optimizer.zero_grad();
-  const auto loss = example_losses(model, batch).mean();
-  loss.backward();
-  optimizer.step();
-  metrics.loss_sum += loss.item<double>() * static_cast<double>(rows(batch));
 }
 
 // Shuffled and fixed batches are accounted for by the number of examples that the plan names.
@@ -119,19 +109,32 @@ torch::Tensor example_losses(Model& model, const Examples& batch) {
   return losses_of(model.forward(batch.features), batch);
 }
 
+LocalMetrics descend(Model& model, int64_t examples, const LocalPlan& plan,
+                     const StreamOwner& owner, const BatchLosses& losses) {
+  model.train();
+  BatchSampler sampler(plan.sampling, examples, plan.batch_size, plan.sample_rate, owner);
+  const auto optimizer = optimizer_of(model, plan);
+  return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
+    if (indices.empty()) return;
+    optimizer->zero_grad();
+    const auto loss = losses(indices).mean();
+    loss.backward();
+    optimizer->step();
+    metrics.loss_sum += loss.item<double>() * static_cast<double>(indices.size());
+  });
+}
+
 LocalMetrics train(Model& model, const Examples& data, const LocalPlan& plan,
                    const StreamOwner& owner) {
   model.train();
-  BatchSampler sampler(plan.sampling, data.size(), plan.batch_size, plan.sample_rate, owner);
   if (const auto network = fused::network_for(model, data, plan)) {
+    BatchSampler sampler(plan.sampling, data.size(), plan.batch_size, plan.sample_rate, owner);
     return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
       metrics.loss_sum += network->step(indices);
     });
   }
-  const auto optimizer = optimizer_of(model, plan);
-  return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
-    if (!indices.empty()) plain_step(model, *optimizer, data.at(indices), metrics);
-  });
+  return descend(model, data.size(), plan, owner,
+                 [&](const Indices& indices) { return example_losses(model, data.at(indices)); });
 }
 
 LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan& plan,
