@@ -8,9 +8,7 @@
 
 namespace starling {
 
-// An estimate of log delta(epsilon): one Gaussian of the variance that losses up to
-// min(epsilon, 1) have, and the chance that one sampled release alone passes epsilon. A few tenths
-// off in the noise multiplier. NaN for events that an accountant would refuse.
+// The estimate of estimate.h; NaN for events that an accountant would refuse.
 double estimated_log_delta(const Composition& composition, double epsilon);
 
 // The root of the estimate over log x in [low, high], to 1e-4; an end where there is none.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "privacy/accountants.h"
+#include "privacy/estimate.h"
 #include "privacy/exact_curve.h"
 #include "privacy/numeric.h"
 #include "starling/core/error.h"
@@ -26,6 +27,9 @@ const double kLogRounding = std::log(1e-4);
 const double kLogRoundingOfHits = std::log(2e-3);
 constexpr double kLogNegligible = -10.0;
 constexpr int kMostPasses = 8;
+// Of Chernoff's bound, where the first pass begins at an estimate instead.
+constexpr double kLeastStart = 1e-2;
+constexpr double kWorthAStart = 0.8;
 // Releases among which hits are looked for.
 constexpr size_t kMostSplit = 16;
 constexpr double kMostSplitEpsilon = 100.0;
@@ -261,6 +265,11 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
   if (bound <= at_least) return {0.0, 0.0, ""};
   Answer best{bound, kInf, "bound (Chernoff)"};
   double theta = chernoff.theta, epsilon = bound, reach = 10.0, fineness = 1.0;
+  const double start = estimated_epsilon(terms, log_delta, kLeastStart * bound, bound);
+  if (start < kWorthAStart * bound) {
+    epsilon = start;
+    theta = chernoff_log_delta(side, epsilon).theta;
+  }
   const bool few = side.releases.size() <= kMostSplit;
   for (int pass = 0; pass < most_passes(side) && fineness < 1000.0; ++pass) {
     const auto curve = make_curve(side, theta, epsilon, log_delta, reach, fineness);

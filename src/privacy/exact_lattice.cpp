@@ -23,17 +23,6 @@ constexpr double kCertainty = 30.0;
 constexpr double kRounding = 2.3e-16;
 constexpr double kSmallestRest = 1e-8;
 
-Complex log1p(Complex z) {
-  const double square = 2.0 * z.real() + std::norm(z);  // |1 + z|^2 - 1
-  return {0.5 * std::log1p(std::max(square, -1.0 + 1e-30)), std::atan2(z.imag(), 1.0 + z.real())};
-}
-
-Complex expm1(Complex z) {
-  const double half = std::sin(0.5 * z.imag());
-  const double growth = std::exp(z.real());
-  return {std::expm1(z.real()) - 2.0 * growth * half * half, growth * std::sin(z.imag())};
-}
-
 // What rounding adds to the sum, S, given the exact losses: independent two-point variables of
 // range `step` whose variances add up to at most `variance` but for a chance e^-certainty under
 // the tilted law (Bernstein), and whose mean is at most half of that, since E[e^-S] = 1.

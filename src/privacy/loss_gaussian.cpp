@@ -311,13 +311,22 @@ double PoissonGaussianLoss::growth(double theta, double angle) const {
   return 0.5 * (angle * angle * s2_ + height * height) - power * std::log(std::cos(0.5 * angle));
 }
 
-// log sum of weights e^(sign t argument).
-double log_mean_growth(std::span<const double> weights, std::span<const double> arguments,
+std::vector<double> logarithms(std::span<const double> weights) {
+  std::vector<double> logs;
+  for (double weight : weights) logs.push_back(std::log(weight));
+  return logs;
+}
+
+// log sum of weights e^(t argument). A weight far below the largest may matter most.
+double log_mean_growth(std::span<const double> log_weights, std::span<const double> arguments,
                        double t) {
   double high = -INFINITY, sum = 0.0;
-  for (double argument : arguments) high = std::max(high, t * argument);
-  for (size_t k = 0; k < weights.size(); ++k) {
-    sum += weights[k] * std::exp(t * arguments[k] - high);
+  for (size_t k = 0; k < log_weights.size(); ++k) {
+    high = std::max(high, log_weights[k] + t * arguments[k]);
+  }
+  for (size_t k = 0; k < log_weights.size(); ++k) {
+    const double exponent = log_weights[k] + t * arguments[k] - high;
+    if (exponent > -40.0) sum += std::exp(exponent);
   }
   return high + std::log(sum);
 }
@@ -327,11 +336,12 @@ double PoissonGaussianLoss::split_step(const SplitNodes& coarse, double theta, d
                                        double need) const {
   double widest = 0.0;
   std::vector<double> arguments(coarse.place.size());
+  const std::vector<double> log_rest = logarithms(coarse.rest), log_hit = logarithms(coarse.hit);
   for (double angle : kAngles) {
     for (size_t k = 0; k < arguments.size(); ++k) arguments[k] = argument(coarse.place[k], angle);
-    double more = log_mean_growth(coarse.rest, arguments, t_max);
+    double more = log_mean_growth(log_rest, arguments, t_max);
     if (coarse.hits > 0.0) {
-      const double hits = log_mean_growth(coarse.hit, arguments, t_max);
+      const double hits = log_mean_growth(log_hit, arguments, t_max);
       more = std::max(more, hits - std::log(coarse.hits));
     }
     const double all = need + growth(theta, angle) + more + kGrowthSlack;
@@ -412,10 +422,11 @@ double PoissonGaussianLoss::log_hit_decay(const SplitNodes& nodes, double theta,
   if (!(nodes.hits > 0.0)) return -INFINITY;
   double best = std::log(nodes.hits);
   std::vector<double> arguments(nodes.place.size());
+  const std::vector<double> log_hit = logarithms(nodes.hit);
   for (double angle : kAngles) {
     for (size_t k = 0; k < arguments.size(); ++k) arguments[k] = argument(nodes.place[k], angle);
-    best = std::min(
-        best, log_mean_growth(nodes.hit, arguments, -t) + growth(theta, angle) + kGrowthSlack);
+    best = std::min(best,
+                    log_mean_growth(log_hit, arguments, -t) + growth(theta, angle) + kGrowthSlack);
   }
   return best;
 }

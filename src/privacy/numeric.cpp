@@ -55,6 +55,19 @@ double log_add_exp(double a, double b) {
   return high + std::log1p(std::exp(low - high));
 }
 
+std::complex<double> log1p(std::complex<double> z) {
+  const double square = 2.0 * z.real() + std::norm(z);  // |1 + z|^2 - 1
+  const double real = square > -0.5 ? 0.5 * std::log1p(square)
+                                    : 0.5 * std::log(std::max(std::norm(1.0 + z), 1e-30));
+  return {real, std::atan2(z.imag(), 1.0 + z.real())};
+}
+
+std::complex<double> expm1(std::complex<double> z) {
+  const double half = std::sin(0.5 * z.imag());
+  const double growth = std::exp(z.real());
+  return {std::expm1(z.real()) - 2.0 * growth * half * half, growth * std::sin(z.imag())};
+}
+
 double log_expm1(double x) {
   return x > 30.0 ? x + std::log1p(-std::exp(-x)) : std::log(std::expm1(x));
 }

@@ -2,6 +2,7 @@
 // Functions of one real variable that the accountants share, in forms that neither overflow nor
 // cancel.
 
+#include <complex>
 #include <vector>
 
 namespace starling {
@@ -15,6 +16,9 @@ GaussLegendre gauss_legendre(int points);
 
 // log(e^a + e^b); infinities pass through.
 double log_add_exp(double a, double b);
+// log(1 + z) and e^z - 1, accurate for small z. Where 1 + z is 0, log(1e-15).
+std::complex<double> log1p(std::complex<double> z);
+std::complex<double> expm1(std::complex<double> z);
 // log(e^x - 1), x > 0.
 double log_expm1(double x);
 // log(1 + (e^x - 1) / q): the privacy loss before Poisson sampling at rate q whose loss after it
