@@ -19,7 +19,8 @@ trap 'code=$?; [ $code -eq 0 ] || printf "\nFailed at the step: %s. %s\n" "$step
 program_packages=(python3 python3-pip cmake ninja-build pkg-config ccache g++
   nlohmann-json3-dev libspdlog-dev libcxxopts-dev libssl-dev zlib1g-dev libpng-dev
   libcurl4-openssl-dev)
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev)
+# MPI is optional: without it the program runs on one machine, and its tests are skipped.
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev libopenmpi-dev openmpi-bin)
 
 is_installed() { dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'; }
 

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "cli/commands.h"
+#include "cli/on_all_ranks.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "starling/core/interrupt.h"
@@ -51,21 +52,9 @@ std::string file_of(const cxxopts::ParseResult& given, const std::string& resume
   return file.string();
 }
 
-}  // namespace
-
-int run_command(int argc, char** argv) {
-  auto known = options();
-  const auto given = parse(known, argc, argv);
-  if (given.count("help") != 0) {
-    std::cout << known.help();
-    return 0;
-  }
-  const auto folder = text_of(given, "resume");
-  const auto file = file_of(given, folder);
-  const Experiment experiment = load_experiment(file, overrides_of(given));
-
-  Progress progress(std::cout, given.count("quiet") != 0);
+RunOptions run_options_of(const cxxopts::ParseResult& given, const std::string& file) {
   RunOptions run_options;
+  const auto folder = text_of(given, "resume");
   run_options.source = file;
   run_options.resume = !folder.empty();
   run_options.out = run_options.resume ? folder : text_of(given, "out");
@@ -74,14 +63,39 @@ int run_command(int argc, char** argv) {
   if (given.count("threads") != 0) run_options.workers = given["threads"].as<int64_t>();
   if (run_options.workers < 0)
     throw InputError("--threads", std::to_string(run_options.workers) + " is below 0");
+  return run_options;
+}
+
+int carry_out(const Experiment& experiment, RunOptions run_options, bool quiet, Ranks& ranks) {
+  Progress progress(std::cout, quiet);
+  run_options.ranks = &ranks;
   run_options.on_start = [&](const RunRecord& record, const std::string& folder) {
     progress.start(record, folder);
   };
   run_options.on_round = [&](const RoundProgress& round) { progress.round(round); };
   const InterruptGuard guard;
   const RunResult result = run(experiment, run_options);
-  progress.finish(result);
+  if (ranks.rank() == 0) progress.finish(result);
   return result.stopped_by ? exit_code_of(*result.stopped_by) : 0;
+}
+
+}  // namespace
+
+int run_command(int argc, char** argv) {
+  return on_all_ranks([&](Ranks& ranks) {
+    auto known = options();
+    const auto given = together(ranks, [&] { return parse(known, argc, argv); });
+    if (given.count("help") != 0) {
+      if (ranks.rank() == 0) std::cout << known.help();
+      return 0;
+    }
+    auto [experiment, run_options] = together(ranks, [&] {
+      const auto file = file_of(given, text_of(given, "resume"));
+      auto loaded = load_experiment(file, overrides_of(given));
+      return std::pair(std::move(loaded), run_options_of(given, file));
+    });
+    return carry_out(experiment, std::move(run_options), given.count("quiet") != 0, ranks);
+  });
 }
 
 }  // namespace starling::cli

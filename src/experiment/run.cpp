@@ -1,15 +1,15 @@
 #include "starling/experiment/run.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "experiment/assemble.h"
 #include "experiment/client_tasks.h"
 #include "experiment/fingerprint.h"
+#include "experiment/follow.h"
 #include "experiment/history.h"
+#include "experiment/prepare.h"
+#include "experiment/round_order.h"
 #include "experiment/run_folder.h"
 #include "experiment/run_key.h"
 #include "experiment/run_state.h"
@@ -28,6 +28,9 @@
 namespace starling {
 namespace {
 
+using experiment::interrupted_on_any;
+using experiment::pass_on;
+using experiment::RoundOrder;
 using experiment::RunFolder;
 using experiment::RunKey;
 using Clock = std::chrono::steady_clock;
@@ -36,35 +39,29 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-bool draws_random_numbers(const ModelFactory& factory, const Examples& sample) {
-  const auto model = factory();
-  model->train();
-  const auto generator = at::globalContext().defaultGenerator(at::kCPU);
-  const auto before = generator.get_state();
-  torch::NoGradGuard no_grad;
-  model->forward(sample.features.slice(0, 0, std::min<int64_t>(2, sample.size())));
-  return !at::equal(before, generator.get_state());
-}
-
-// LibTorch's own random layers share one generator: they are repeatable on one worker only.
-int64_t workers_for(const RunOptions& options, const Federation& federation) {
-  if (draws_random_numbers(federation.factory, federation.test)) return 1;
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  return options.workers > 0 ? options.workers : std::max<int64_t>(1, cores);
-}
-
 class Run {
  public:
-  Run(const Experiment& experiment, const RunOptions& options);
+  Run(const Experiment& experiment, const RunOptions& options, experiment::Prepared prepared,
+      Ranks& ranks);
+  // Reads back or begins the record; a checkpoint is on the disk then.
+  void begin();
+  // What the other ranks begin with.
+  Checkpoint start() { return experiment::start_message(checkpoint(), key_.key()); }
+  // Tells the other ranks how it ended.
   RunResult carry_out();
 
  private:
+  Checkpoint checkpoint();
   void begin_record();
   void resume();
   void save();
   std::vector<int64_t> cohort(int64_t round) const;
   RoundStory story_of(int64_t round);
+  RoundOutcome train(int64_t round, const RoundStory& story,
+                     const std::map<int64_t, LedgerEntry>& paid);
   void one_round(int64_t round);
+  void all_rounds();
+  RunResult finish();
   void evaluate(int64_t round, RoundRecord& record);
   void evaluate_clients(int64_t round, RoundRecord& record);
   void report(RoundProgress progress, const RoundOutcome& outcome);
@@ -77,6 +74,7 @@ class Run {
   const Experiment& experiment_;
   const RunOptions& options_;
   const ExamplePrivacy* example_;  // null without that level
+  Ranks& ranks_;
   Federation federation_;
   int64_t workers_;
   Json resolved_;
@@ -97,15 +95,6 @@ class Run {
   std::optional<int> stopped_by_;
   Clock::time_point start_ = Clock::now();
 };
-
-// A model that no private run can train is refused before anything is written.
-Federation probed(const Experiment& experiment, const RunOptions& options) {
-  Federation federation = set_up(experiment, options);
-  if (!is_private(experiment.privacy)) return federation;
-  for (const auto& operation : probe_model(federation, options.source).without_rule)
-    log::info("no rule of its own, hence slower, though exact: " + operation);
-  return federation;
-}
 
 RunFolder folder_of(const Experiment& experiment, const RunOptions& options) {
   if (options.resume) return RunFolder::reopen(options.out);
@@ -131,18 +120,19 @@ RunRecord identified(const Experiment& experiment, const std::string& config,
   return record;
 }
 
-Run::Run(const Experiment& experiment, const RunOptions& options)
+Run::Run(const Experiment& experiment, const RunOptions& options, experiment::Prepared prepared,
+         Ranks& ranks)
     : experiment_(experiment),
       options_(options),
       example_(example_level(experiment.privacy)),
-      federation_(probed(experiment, options)),
-      workers_(workers_for(options, federation_)),
-      resolved_(to_json(self_contained(experiment))),
+      ranks_(ranks),
+      federation_(std::move(prepared.federation)),
+      workers_(prepared.workers),
+      resolved_(std::move(prepared.resolved)),
       folder_(folder_of(experiment, options)),
       checkpoints_(folder_.path("checkpoint"), experiment.output.keep_checkpoints),
       former_(former_of(checkpoints_, options)),
-      config_(experiment::config_hash(resolved_, federation_.data_hash,
-                                      experiment::environment_of(workers_))),
+      config_(std::move(prepared.config)),
       record_(identified(experiment, config_, former_)),
       key_(experiment, record_.id, options.key_file, options.resume),
       spending_(experiment, federation_.plan, folder_.path("ledger.jsonl")),
@@ -151,6 +141,7 @@ Run::Run(const Experiment& experiment, const RunOptions& options)
       world_(experiment.world, RandomKey::from_seed(static_cast<uint64_t>(experiment.seed))),
       history_(federation_.plan.async),
       tasks_(experiment, federation_, key_.key(), history_) {
+  simulation_.set_ranks(ranks);
   // It covers the private data: without a secret, anyone could try data against it.
   if (is_private(experiment.privacy)) config_ = key_.key().derive("config " + config_).to_hex();
   spending_.identify(record_.id, config_);
@@ -173,7 +164,7 @@ void Run::resume() {
   log::info("run " + record_.id + " goes on after round " + std::to_string(round_));
 }
 
-void Run::save() {
+Checkpoint Run::checkpoint() {
   experiment::RunProgress progress;
   progress.record = record_;
   progress.record.seconds += seconds_since(start_);
@@ -181,8 +172,11 @@ void Run::save() {
   progress.ledger = spending_.ledger().head();
   progress.client_rounds = spending_.client_rounds();
   progress.server_rounds = spending_.server_rounds();
-  checkpoints_.write(
-      experiment::pack(round_, config_, resolved_, progress, server_, simulation_, history_));
+  return experiment::pack(round_, config_, resolved_, progress, server_, simulation_, history_);
+}
+
+void Run::save() {
+  checkpoints_.write(checkpoint());
   key_.keep();
 }
 
@@ -240,10 +234,11 @@ void Run::evaluate(int64_t round, RoundRecord& record) {
   if (experiment_.evaluation.per_client) evaluate_clients(round + 1, record);
 }
 
-void Run::one_round(int64_t round) {
-  const RoundStory story = story_of(round);
-  const auto paid = spending_.pay(round, story.charged);
-  history_.begin(round, server_.global());
+// With the other ranks, which wait for the order: the round is paid for when it is given.
+RoundOutcome Run::train(int64_t round, const RoundStory& story,
+                        const std::map<int64_t, LedgerEntry>& paid) {
+  const auto kind = story.aborted ? RoundOrder::leave_out : RoundOrder::train;
+  pass_on(ranks_, {kind, round, story.counted}, server_.global());
   RoundOutcome outcome;
   if (story.aborted) {
     log::info("round " + std::to_string(round + 1) + " is left out: too few clients reported");
@@ -252,6 +247,15 @@ void Run::one_round(int64_t round) {
         server_, round, story.counted,
         [&](int64_t client) { return tasks_.of(client, round, paid); }, key_.key());
   }
+  stopped_by_ = interrupted_on_any(ranks_);
+  return outcome;
+}
+
+void Run::one_round(int64_t round) {
+  const RoundStory story = story_of(round);
+  const auto paid = spending_.pay(round, story.charged);
+  history_.begin(round, server_.global());
+  const RoundOutcome outcome = train(round, story, paid);
 
   RoundProgress progress;
   progress.round.round = round + 1;
@@ -347,7 +351,7 @@ std::string Run::status() const {
               : "every client had reached max_participations");
 }
 
-RunResult Run::carry_out() {
+void Run::begin() {
   log::to_file(folder_.path("log.txt"));
   start_ = Clock::now();
   if (former_) {
@@ -357,11 +361,18 @@ RunResult Run::carry_out() {
     save();
   }
   if (options_.on_start) options_.on_start(record_, folder_.folder());
+}
+
+void Run::all_rounds() {
   while (!stopped_by_ && round_ < federation_.plan.rounds && spending_.affords_round()) {
     one_round(round_++);
     save();
-    if (round_ < federation_.plan.rounds) stopped_by_ = interrupted();
+    if (!stopped_by_) stopped_by_ = interrupted();
+    if (round_ == federation_.plan.rounds) stopped_by_.reset();
   }
+}
+
+RunResult Run::finish() {
   record_.status = status();
   record_.seconds += seconds_since(start_);
   list_clients();
@@ -374,10 +385,38 @@ RunResult Run::carry_out() {
   return {record_, folder_.folder(), stopped_by_};
 }
 
+// The others wait for an order whenever rank 0 fails alone.
+RunResult Run::carry_out() {
+  try {
+    all_rounds();
+    RunResult result = finish();
+    pass_on(ranks_, {.kind = RoundOrder::end, .signal = stopped_by_.value_or(0)}, server_.global());
+    return result;
+  } catch (const AgreedError&) {
+    throw;
+  } catch (...) {
+    pass_on(ranks_, {.kind = RoundOrder::failed}, server_.global());
+    throw;
+  }
+}
+
 }  // namespace
 
 RunResult run(const Experiment& experiment, const RunOptions& options) {
-  return Run(experiment, options).carry_out();
+  Ranks& ranks = options.ranks == nullptr ? one_rank() : *options.ranks;
+  auto prepared = together(ranks, [&] { return experiment::prepare(experiment, options, ranks); });
+  experiment::check_same_on_all(ranks, prepared);
+  if (ranks.rank() > 0) return experiment::follow(experiment, std::move(prepared), ranks);
+  std::string start;
+  const auto run = together(ranks, [&] {
+    auto made = std::make_unique<Run>(experiment, options, std::move(prepared), ranks);
+    made->begin();
+    if (ranks.size() > 1) start = format_checkpoint(made->start());
+    return made;
+  });
+  ranks.broadcast(start);
+  together(ranks, [] {});  // the others read it
+  return run->carry_out();
 }
 
 }  // namespace starling

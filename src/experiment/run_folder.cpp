@@ -15,8 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kTables[] = {"rounds.csv",  "timings.csv",         "training.csv",
-                                   "private.csv", "private_clients.csv", "clients.csv"};
+constexpr const char* kTables[] = {"rounds.csv",   "timings.csv", "communication.csv",
+                                   "training.csv", "private.csv", "private_clients.csv",
+                                   "clients.csv"};
 
 std::string time_text(const char* format) {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());

@@ -11,14 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-RandomKey make_key(const Experiment& experiment) {
-  if (!is_private(experiment.privacy))
-    return RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
-  if (const auto seed = insecure_seed(experiment.privacy))
-    return RandomKey::from_seed(static_cast<uint64_t>(*seed)).derive("insecure");
-  return RandomKey::from_system();
-}
-
 fs::path state_folder() {
   if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0')
     return fs::path(state) / "starling";
@@ -55,10 +47,20 @@ RandomKey read_key(const std::string& path) {
 
 }  // namespace
 
+std::optional<RandomKey> repeatable_key(const Experiment& experiment) {
+  if (!is_private(experiment.privacy))
+    return RandomKey::from_seed(static_cast<uint64_t>(experiment.seed));
+  if (const auto seed = insecure_seed(experiment.privacy))
+    return RandomKey::from_seed(static_cast<uint64_t>(*seed)).derive("insecure");
+  return std::nullopt;
+}
+
 RunKey::RunKey(const Experiment& experiment, const std::string& run_id, const std::string& key_file,
                bool resumes)
-    : key_(make_key(experiment)), kept_(resumes) {
-  if (!key_.secure()) return;
+    : kept_(resumes) {
+  const auto repeatable = repeatable_key(experiment);
+  key_ = repeatable ? *repeatable : RandomKey::from_system();
+  if (repeatable) return;
   path_ = key_file.empty() ? default_path(run_id) : key_file;
   if (resumes) {
     key_ = read_key(path_);

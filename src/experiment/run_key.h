@@ -1,10 +1,14 @@
 #pragma once
+#include <optional>
 #include <string>
 
 #include "starling/core/random.h"
 #include "starling/experiment/experiment.h"
 
 namespace starling::experiment {
+
+// Of runs whose key comes from a seed: without privacy, and under insecure_seed.
+std::optional<RandomKey> repeatable_key(const Experiment& experiment);
 
 // The key that decides sampling coins and noise. Under privacy it comes from the operating system
 // and is kept, readable by its owner alone, outside the run folder until the run is complete: with

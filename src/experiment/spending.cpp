@@ -7,6 +7,24 @@
 #include "starling/train/dp_optimizer.h"
 
 namespace starling::experiment {
+namespace {
+
+LedgerEntry named(LedgerEntry entry, const std::string& stream, const std::string& run,
+                  const std::string& config) {
+  entry.run = run;
+  entry.config = config;
+  entry.stream = stream;
+  return entry;
+}
+
+}  // namespace
+
+LedgerEntry example_entry(const FederationPlan& plan, int64_t client, int64_t round,
+                          const std::string& run, const std::string& config) {
+  const ClientPlan& of_client = plan.clients.at(static_cast<size_t>(client));
+  return named(ledger_entry(*of_client.privacy, of_client.steps, client, round),
+               "noise/" + std::to_string(client) + "/" + std::to_string(round), run, config);
+}
 
 Spending::Spending(const Experiment& experiment, const FederationPlan& plan,
                    const std::string& ledger)
@@ -53,13 +71,6 @@ std::vector<int64_t> Spending::able(const std::vector<int64_t>& scheduled) {
   return able;
 }
 
-LedgerEntry Spending::named(LedgerEntry entry, const std::string& stream) const {
-  entry.run = run_;
-  entry.config = config_;
-  entry.stream = stream;
-  return entry;
-}
-
 LedgerEntry Spending::server_entry(int64_t round) const {
   const RoundPlan& plan = plan_.server->round;
   LedgerEntry entry;
@@ -69,7 +80,7 @@ LedgerEntry Spending::server_entry(int64_t round) const {
   entry.relation = plan.relation;
   entry.event = plan.event();
   entry.count = plan.releases(round);
-  return named(entry, "server_noise/" + std::to_string(round));
+  return named(entry, "server_noise/" + std::to_string(round), run_, config_);
 }
 
 std::map<int64_t, LedgerEntry> Spending::pay(int64_t round,
@@ -84,9 +95,7 @@ std::map<int64_t, LedgerEntry> Spending::pay(int64_t round,
       std::iota(payers.begin(), payers.end(), 0);
     }
     for (const int64_t client : payers) {
-      const ClientPlan& plan = plan_.clients.at(static_cast<size_t>(client));
-      paid[client] = named(ledger_entry(*plan.privacy, plan.steps, client, round),
-                           "noise/" + std::to_string(client) + "/" + std::to_string(round));
+      paid[client] = example_entry(plan_, client, round, run_, config_);
       entries.push_back(paid[client]);
     }
   }

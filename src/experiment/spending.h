@@ -13,6 +13,11 @@
 
 namespace starling::experiment {
 
+// The ledger's line of one participant under example-level privacy, with the run's id and
+// configuration.
+LedgerEntry example_entry(const FederationPlan& plan, int64_t client, int64_t round,
+                          const std::string& run, const std::string& config);
+
 class Spending {
  public:
   // `plan` must outlive it. The ledger's file is made where anything is private.
@@ -49,7 +54,6 @@ class Spending {
 
  private:
   double server_epsilon_after(int64_t rounds) const;
-  LedgerEntry named(LedgerEntry entry, const std::string& stream) const;
   LedgerEntry server_entry(int64_t round) const;
 
   const FederationPlan& plan_;

@@ -49,8 +49,9 @@ class Workshop {
 
   Work take_first() {
     if (busy_.empty())
-      throw Error("strategy fedbuff: every client has reported, most of them too late; raise "
-                  "max_staleness or lower buffer_size");
+      throw Error(
+          "strategy fedbuff: every client has reported, most of them too late; raise "
+          "max_staleness or lower buffer_size");
     const auto first = std::ranges::min_element(busy_, [](const Work& a, const Work& b) {
       return std::pair(a.end, a.order) < std::pair(b.end, b.order);
     });

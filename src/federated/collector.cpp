@@ -1,7 +1,9 @@
 #include "starling/federated/collector.h"
 
 #include <algorithm>
+#include <array>
 
+#include "federated/shares.h"
 #include "starling/core/error.h"
 #include "starling/core/log.h"
 
@@ -145,6 +147,22 @@ void Collector::merge(Collector&& other) {
   if (!other.trusted_.empty()) trusted_ = std::move(other.trusted_);
   rejected_ += other.rejected_;
   bytes_up_ += other.bytes_up_;
+}
+
+void Collector::sum_over(Ranks& ranks) {
+  sum_.sum_over(ranks);
+  std::array<int64_t, 2> counts{rejected_, bytes_up_};
+  ranks.sum(counts);
+  rejected_ = counts[0];
+  bytes_up_ = counts[1];
+  if (!is_robust(server_)) return;
+  std::string mine;
+  for (const auto& [client, upload] : uploads_) put_vector(mine, client, upload);
+  for (const auto& theirs : ranks.gather(mine))
+    for (std::string_view rest = theirs; !rest.empty();) {
+      auto [client, upload] = take_vector(rest);
+      uploads_[client] = std::move(upload);
+    }
 }
 
 std::vector<std::span<const double>> Collector::uploads() const {

@@ -10,6 +10,7 @@
 
 #include "federated/local_correction.h"
 #include "federated/personal_model.h"
+#include "federated/shares.h"
 #include "starling/core/error.h"
 #include "starling/core/log.h"
 
@@ -31,6 +32,17 @@ class Failures {
     }
   }
   int64_t count() const { return count_; }
+  // Those of every rank; the text only where it is needed.
+  void sum_over(Ranks& ranks, int64_t participants) {
+    ranks.sum({&count_, 1});
+    if (count_ < participants) return;
+    for (const auto& theirs : ranks.gather(std::to_string(first_) + " " + message_)) {
+      const int64_t first = std::stoll(theirs);
+      if (first < 0 || (first_ >= 0 && first >= first_)) continue;
+      first_ = first;
+      message_ = theirs.substr(theirs.find(' ') + 1);
+    }
+  }
   void refuse_all_of(int64_t participants) const {
     if (count_ == 0 || count_ < participants) return;
     throw Error("every client of the round failed; client " + std::to_string(first_) + ": " +
@@ -45,15 +57,25 @@ class Failures {
   std::string message_;
 };
 
-// Long jobs first: the last ones to end are short.
-std::vector<int64_t> longest_first(std::vector<int64_t> ids, const std::vector<Client>& clients) {
-  std::sort(ids.begin(), ids.end());
-  std::stable_sort(ids.begin(), ids.end(),
-                   [&](int64_t a, int64_t b) { return clients[a].size() > clients[b].size(); });
-  return ids;
-}
-
 }  // namespace
+
+// What one rank does in a round.
+struct Simulation::Share {
+  explicit Share(bool may_log) : failures(may_log) {}
+
+  int64_t round = 0;
+  std::vector<int64_t> ids;           // of the whole round, longest first
+  std::vector<size_t> places;         // of this rank's clients in `ids`
+  std::vector<LocalMetrics> metrics;  // by place
+  Failures failures;
+  std::optional<Collector> collector;  // of this rank's clients, after training
+
+  std::vector<int64_t> own_ids() const {
+    std::vector<int64_t> own;
+    for (const size_t place : places) own.push_back(ids[place]);
+    return own;
+  }
+};
 
 Simulation::Simulation(const ModelFactory& factory, std::vector<Client> clients, int64_t workers,
                        int64_t threads_per_client)
@@ -90,46 +112,65 @@ void Simulation::on_workers(int64_t jobs,
   if (failure) std::rethrow_exception(failure);
 }
 
-RoundOutcome Simulation::round(Server& server, int64_t round,
-                               const std::vector<int64_t>& participants,
-                               const std::function<ClientTask(int64_t)>& task,
-                               const RandomKey& key) {
-  const auto ids = longest_first(participants, clients_);
+// One sum for each worker.
+void Simulation::train(Share& share, const Server& server,
+                       const std::function<ClientTask(int64_t)>& task) {
   std::vector<Collector> collectors;
-  for (size_t i = 0; i < std::max<size_t>(1, std::min(ids.size(), replicas_.size())); ++i)
-    collectors.emplace_back(server, round, channel_);
-  std::vector<LocalMetrics> metrics(ids.size());
-  Failures failures(!server.options().privacy);  // who takes part may be secret
-  on_workers(std::ssize(ids), [&](Model& model, size_t worker, int64_t job) {
-    const Client& client = clients_[ids[job]];
-    ClientState& state = states_[ids[job]];
+  const auto workers = std::min(share.places.size(), replicas_.size());
+  for (size_t i = 0; i < std::max<size_t>(1, workers); ++i)
+    collectors.emplace_back(server, share.round, channel_);
+  on_workers(std::ssize(share.places), [&](Model& model, size_t worker, int64_t job) {
+    const size_t place = share.places[job];
+    const Client& client = clients_[share.ids[place]];
+    ClientState& state = states_[share.ids[place]];
     try {
       ClientTask work = task(client.id());
       work.initial_loss = server.strategy().wants_initial_loss();
       work.local.correction = local_correction(model, server, state);
       const StateDict& global = work.start ? *work.start : server.global();
       const auto update = client.train(model, work.start ? global : start_of(server, state), work);
-      metrics[job] = update.metrics;
+      share.metrics[place] = update.metrics;
       if (collectors[worker].add(update, state, global))
         train_personal(model, client, server, state, work);
     } catch (const std::exception& problem) {
-      failures.add(client.id(), problem);
+      share.failures.add(client.id(), problem);
     }
   });
-  failures.refuse_all_of(std::ssize(ids));
-  if (root_) collectors[0].trust(root_->train(*replicas_[0], server.global(), task(-1)));
-
   for (size_t i = 1; i < collectors.size(); ++i) collectors[0].merge(std::move(collectors[i]));
+  share.collector.emplace(std::move(collectors[0]));
+}
+
+RoundOutcome Simulation::round(Server& server, int64_t round,
+                               const std::vector<int64_t>& participants,
+                               const std::function<ClientTask(int64_t)>& task,
+                               const RandomKey& key) {
+  Share share(!server.options().privacy);  // who takes part may be secret
+  share.round = round;
+  share.ids = longest_first(participants, clients_);
+  share.places = places_of_rank(*ranks_, share.ids, clients_);
+  share.metrics.resize(share.ids.size());
+  together(*ranks_, [&] { train(share, server, task); });
+
+  const auto count = std::ssize(share.ids);
+  Collector& collector = *share.collector;
+  share.failures.sum_over(*ranks_, count);
+  collector.sum_over(*ranks_);
+  share_metrics(*ranks_, share.metrics);
+  share_states(*ranks_, share.own_ids(), states_);
   RoundOutcome outcome;
-  outcome.used = collectors[0].sum().clients();
-  outcome.rejected = collectors[0].rejected();
-  outcome.failed = failures.count();
-  outcome.bytes_up = collectors[0].bytes_up();
+  outcome.used = collector.sum().clients();
+  outcome.rejected = collector.rejected();
+  outcome.failed = share.failures.count();
+  outcome.bytes_up = collector.bytes_up();
   outcome.bytes_down =
-      std::ssize(ids) *
+      count *
       download_bytes(server.strategy().download_size(server.layout().size() - server.kept_size()));
-  for (const auto& one : metrics) outcome.metrics += one;
-  server.finish(collectors[0], key);
+  for (const auto& one : share.metrics) outcome.metrics += one;
+  together(*ranks_, [&] {
+    share.failures.refuse_all_of(count);
+    if (root_) collector.trust(root_->train(*replicas_[0], server.global(), task(-1)));
+    server.finish(collector, key);
+  });
   return outcome;
 }
 

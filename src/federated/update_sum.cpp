@@ -1,6 +1,7 @@
 #include "starling/federated/update_sum.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "starling/core/error.h"
@@ -85,6 +86,17 @@ void UpdateSum::merge(const UpdateSum& other) {
   clients_ += other.clients_;
   zeroed_ += other.zeroed_;
   within_ += other.within_;
+}
+
+// Weights first: within the capacity no value can wrap.
+void UpdateSum::sum_over(Ranks& ranks) {
+  std::array<int64_t, 4> counts{sum_.weight(), clients_, zeroed_, within_};
+  ranks.sum(counts);
+  sum_.set_weight(counts[0]);
+  clients_ = counts[1];
+  zeroed_ = counts[2];
+  within_ = counts[3];
+  ranks.sum(sum_.mutable_values());
 }
 
 }  // namespace starling

@@ -88,7 +88,8 @@ class Resume : public ::testing::Test {
     }
   }
   void expect_same(const std::string& a, const std::string& b) const {
-    for (const char* name : {"/model.safetensors", "/rounds.csv", "/ledger.jsonl"})
+    for (const char* name :
+         {"/model.safetensors", "/rounds.csv", "/ledger.jsonl", "/communication.csv"})
       EXPECT_EQ(text(a + name), text(b + name)) << b << name;
     EXPECT_EQ(read_json(folder_ / (a + "/run.json"))["privacy"],
               read_json(folder_ / (b + "/run.json"))["privacy"]);

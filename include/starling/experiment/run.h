@@ -25,6 +25,8 @@
 
 namespace starling {
 
+class Ranks;
+
 struct RoundProgress {
   RoundRecord round;
   int64_t rounds_planned = 0;
@@ -41,6 +43,8 @@ struct RunOptions {
                                       // the user's state folder
   int64_t workers = 0;                // clients trained side by side; 0: one a core. Results do not
                                       // depend on it.
+  Ranks* ranks = nullptr;  // that carry out the run together (federated/ranks.h); null: this
+                           // process alone. Results do not depend on them.
   std::function<void(const RunRecord&, const std::string& folder)> on_start;
   std::function<void(const RoundProgress&)> on_round;
 };
@@ -74,6 +78,7 @@ ProbeReport probe_model(const Federation& federation, const std::string& source)
 // Errors: InputError naming the parameter whose gradient differs.
 GradientCheck check_model_gradients(const Federation& federation, const std::string& source);
 
+// Of ranks other than 0, `stopped_by` alone.
 struct RunResult {
   RunRecord record;
   std::string folder;
@@ -85,7 +90,8 @@ struct RunResult {
 // ledger and epsilon. Between rounds it heeds `interrupted()` (core/interrupt.h).
 // Errors of a resume: InputError where the folder holds no interrupted run, the experiment, the
 // data, the program or the kind of CPU is not the one it began with, the ledger was cut or changed,
-// or the secret key is gone; Error where another process writes the folder.
+// or the secret key is gone; Error where another process writes the folder. With several ranks the
+// call is collective, rank 0 alone writes, and what fails on one rank is AgreedError on all.
 RunResult run(const Experiment& experiment, const RunOptions& options);
 
 }  // namespace starling

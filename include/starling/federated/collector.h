@@ -49,6 +49,8 @@ class Collector {
   // The server's own update, for robust rules that compare the others to it.
   void trust(const ClientUpdate& update);
   void merge(Collector&& other);
+  // Every rank's round together; robust rules get every rank's uploads.
+  void sum_over(Ranks& ranks);
 
   int64_t round() const { return round_; }
   int64_t rejected() const { return rejected_; }

@@ -1,7 +1,7 @@
 #pragma once
 // Runs the clients of a round on a pool of workers, each with one replica of the model, one thread
 // of intra-op work and one integer-grid sum: memory does not grow with the clients of a round, and
-// the result is the same bytes for any number of workers and any order of clients.
+// the result is the same bytes for any number of workers, of ranks and any order of clients.
 
 #include <cstdint>
 #include <functional>
@@ -11,6 +11,7 @@
 
 #include "starling/federated/client.h"
 #include "starling/federated/collector.h"
+#include "starling/federated/ranks.h"
 #include "starling/federated/server.h"
 #include "starling/nn/model.h"
 
@@ -35,14 +36,18 @@ class Simulation {
   const std::vector<Client>& clients() const { return clients_; }
   // Who attacks, and the wire; neither by default.
   void set_channel(Channel channel) { channel_ = std::move(channel); }
+  // Shares out the clients of each round among `ranks`, which must outlive it. round() is then
+  // collective, with equal arguments on every rank.
+  void set_ranks(Ranks& ranks) { ranks_ = &ranks; }
   // The server's own examples, for robust rules that compare uploads to its own update.
   void set_root(Examples root) { root_.emplace(-1, std::move(root)); }
-  // By client id; strategies keep what they need from round to round here.
+  // By client id; strategies keep what they need from round to round here, on every rank alike.
   std::vector<ClientState>& states() { return states_; }
 
   // `task(client)` says what each of `participants` (client ids) does; it may be called from
   // several threads. A client that fails is counted and left out; Error where all of several
-  // fail, or the only one, with the first one's message. `key` gives the server's noise.
+  // fail, or the only one, with the first one's message; AgreedError on several ranks. `key` gives
+  // the server's noise.
   RoundOutcome round(Server& server, int64_t round, const std::vector<int64_t>& participants,
                      const std::function<ClientTask(int64_t client)>& task, const RandomKey& key);
 
@@ -53,12 +58,16 @@ class Simulation {
   Evaluation evaluate(const StateDict& state, const Examples& data, int64_t batch_size);
 
  private:
+  struct Share;
+  void train(Share& share, const Server& server,
+             const std::function<ClientTask(int64_t client)>& task);
   void on_workers(int64_t jobs,
                   const std::function<void(Model&, size_t worker, int64_t job)>& work);
 
   std::vector<Client> clients_;
   std::vector<ClientState> states_;
   Channel channel_;
+  Ranks* ranks_ = &one_rank();
   std::optional<Client> root_;
   std::vector<std::shared_ptr<Model>> replicas_;
   int64_t threads_per_client_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "starling/core/grid.h"
+#include "starling/federated/ranks.h"
 
 namespace starling {
 
@@ -39,6 +40,9 @@ class UpdateSum {
   void add(std::span<const double> upload, int64_t weight = 1);
   // Of another sum by the same rule.
   void merge(const UpdateSum& other);
+  // Becomes the sum over all ranks, each with its own clients. Errors: Error, on every rank, where
+  // the weights together pass the grid's capacity.
+  void sum_over(Ranks& ranks);
 
   int64_t clients() const { return clients_; }  // that were added: private under client-level DP
   int64_t zeroed() const { return zeroed_; }    // private, as is

@@ -1,0 +1,69 @@
+#include "experiment/prepare.h"
+
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "experiment/fingerprint.h"
+#include "starling/core/error.h"
+#include "starling/core/log.h"
+
+namespace starling::experiment {
+namespace {
+
+Federation probed(const Experiment& experiment, const RunOptions& options) {
+  Federation federation = set_up(experiment, options);
+  if (!is_private(experiment.privacy)) return federation;
+  for (const auto& operation : probe_model(federation, options.source).without_rule)
+    log::info("no rule of its own, hence slower, though exact: " + operation);
+  return federation;
+}
+
+bool draws_random_numbers(const ModelFactory& factory, const Examples& sample) {
+  const auto model = factory();
+  model->train();
+  const auto generator = at::globalContext().defaultGenerator(at::kCPU);
+  const auto before = generator.get_state();
+  torch::NoGradGuard no_grad;
+  model->forward(sample.features.slice(0, 0, std::min<int64_t>(2, sample.size())));
+  return !at::equal(before, generator.get_state());
+}
+
+// The cores that this process may use, or its part of those that its machine's ranks share.
+int64_t cores_of(const Ranks& ranks) {
+  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  const bool bound = cores < ::sysconf(_SC_NPROCESSORS_ONLN);
+  return std::max<int64_t>(1, bound ? cores : cores / ranks.local_size());
+}
+
+// LibTorch's own random layers share one generator: they are repeatable on one worker only.
+int64_t workers_for(const RunOptions& options, const Federation& federation, const Ranks& ranks) {
+  if (draws_random_numbers(federation.factory, federation.test)) return 1;
+  return options.workers > 0 ? options.workers : cores_of(ranks);
+}
+
+}  // namespace
+
+Prepared prepare(const Experiment& experiment, const RunOptions& options, const Ranks& ranks) {
+  Prepared prepared;
+  prepared.federation = probed(experiment, options);
+  prepared.workers = workers_for(options, prepared.federation, ranks);
+  prepared.resolved = to_json(self_contained(experiment));
+  prepared.config = config_hash(prepared.resolved, prepared.federation.data_hash,
+                                environment_of(prepared.workers));
+  return prepared;
+}
+
+void check_same_on_all(Ranks& ranks, const Prepared& prepared) {
+  const auto configs = ranks.gather(prepared.config);
+  for (size_t rank = 1; rank < configs.size(); ++rank)
+    if (configs[rank] != configs[0])
+      throw AgreedError("rank " + std::to_string(rank) +
+                            " has another experiment, other data, another program or another kind "
+                            "of CPU than rank 0: the result would depend on who trains whom",
+                        /*wrong_input=*/true);
+}
+
+}  // namespace starling::experiment
