@@ -2,6 +2,7 @@
 
 #include "experiment/assemble.h"
 #include "experiment/client_tasks.h"
+#include "experiment/evaluate.h"
 #include "experiment/history.h"
 #include "experiment/round_order.h"
 #include "experiment/run_key.h"
@@ -48,6 +49,7 @@ class Follower {
       history_.begin(order.round, server_.global());
       if (order.kind == RoundOrder::train) train(order);
       interrupted_on_any(ranks_);
+      evaluate_round(experiment_, federation_, simulation_, server_, order.round);
     }
   }
 

@@ -5,6 +5,7 @@
 
 #include "experiment/assemble.h"
 #include "experiment/client_tasks.h"
+#include "experiment/evaluate.h"
 #include "experiment/fingerprint.h"
 #include "experiment/follow.h"
 #include "experiment/history.h"
@@ -28,6 +29,7 @@
 namespace starling {
 namespace {
 
+using experiment::evaluate_round;
 using experiment::interrupted_on_any;
 using experiment::pass_on;
 using experiment::RoundOrder;
@@ -62,8 +64,8 @@ class Run {
   void one_round(int64_t round);
   void all_rounds();
   RunResult finish();
-  void evaluate(int64_t round, RoundRecord& record);
-  void evaluate_clients(int64_t round, RoundRecord& record);
+  void record(const experiment::RoundEvaluation& evaluated, RoundRecord& record);
+  void record_clients(const std::vector<Evaluation>& evaluated, RoundRecord& record);
   void report(RoundProgress progress, const RoundOutcome& outcome);
   ClientRecord record_of(const ClientPlan& plan);
   void list_clients();
@@ -217,24 +219,19 @@ RoundStory Run::story_of(int64_t round) {
   return story;
 }
 
-void Run::evaluate(int64_t round, RoundRecord& record) {
-  const auto& every = experiment_.evaluation.every;
-  if ((round + 1) % every != 0 && round + 1 != federation_.plan.rounds) return;
-  const Evaluation test =
-      simulation_.evaluate(server_.global(), federation_.test, experiment_.evaluation.batch_size);
+void Run::record(const experiment::RoundEvaluation& evaluated, RoundRecord& record) {
+  if (!evaluated.test) return;
+  const Evaluation& test = *evaluated.test;
   if (!federation_.test.is_regression()) record.accuracy = test.accuracy();
   record.loss = test.loss();
   record.auc = test.auc();
   record.f1 = test.f1();
-  if (federation_.stamped_test)
-    record.attack_success = simulation_
-                                .evaluate(server_.global(), *federation_.stamped_test,
-                                          experiment_.evaluation.batch_size)
-                                .accuracy();
-  if (experiment_.evaluation.per_client) evaluate_clients(round + 1, record);
+  if (evaluated.stamped) record.attack_success = evaluated.stamped->accuracy();
+  if (!evaluated.clients.empty()) record_clients(evaluated.clients, record);
 }
 
-// With the other ranks, which wait for the order: the round is paid for when it is given.
+// With the other ranks, which wait for the order: the round is paid for when it is given. What is
+// collective comes before anything that rank 0 may fail at alone.
 RoundOutcome Run::train(int64_t round, const RoundStory& story,
                         const std::map<int64_t, LedgerEntry>& paid) {
   const auto kind = story.aborted ? RoundOrder::leave_out : RoundOrder::train;
@@ -256,6 +253,7 @@ void Run::one_round(int64_t round) {
   const auto paid = spending_.pay(round, story.charged);
   history_.begin(round, server_.global());
   const RoundOutcome outcome = train(round, story, paid);
+  const auto evaluated = evaluate_round(experiment_, federation_, simulation_, server_, round);
 
   RoundProgress progress;
   progress.round.round = round + 1;
@@ -268,7 +266,7 @@ void Run::one_round(int64_t round) {
   progress.round.learning_rate =
       learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds) *
       std::visit([](const auto& spec) { return spec.learning_rate; }, experiment_.local.optimizer);
-  evaluate(round, progress.round);
+  record(evaluated, progress.round);
   const auto client_epsilon = spending_.client_epsilon();
   progress.round.epsilon = example_ != nullptr ? spending_.example_epsilon() : client_epsilon;
   if (example_ != nullptr) progress.round.client_epsilon = client_epsilon;
@@ -289,14 +287,12 @@ void Run::report(RoundProgress progress, const RoundOutcome& outcome) {
 }
 
 // The model that each client would use, on its own examples: private in a DP run.
-void Run::evaluate_clients(int64_t round, RoundRecord& record) {
+void Run::record_clients(const std::vector<Evaluation>& evaluated, RoundRecord& record) {
   std::vector<double> accuracies;
-  for (const auto& client : simulation_.clients()) {
-    const auto result =
-        simulation_.evaluate_client(server_, client.id(), experiment_.evaluation.batch_size);
-    accuracies.push_back(result.accuracy());
-    folder_.append_client(round, client.id(), result, federation_.test.is_regression(),
-                          is_private(experiment_.privacy));
+  for (size_t client = 0; client < evaluated.size(); ++client) {
+    accuracies.push_back(evaluated[client].accuracy());
+    folder_.append_client(record.round, static_cast<int64_t>(client), evaluated[client],
+                          federation_.test.is_regression(), is_private(experiment_.privacy));
   }
   if (!is_private(experiment_.privacy) && !federation_.test.is_regression())
     record.client_accuracy = spread_of(accuracies);

@@ -1,6 +1,7 @@
 #include "federated/shares.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <type_traits>
 
@@ -53,6 +54,38 @@ void share_metrics(Ranks& ranks, std::vector<LocalMetrics>& metrics) {
   std::memcpy(words.data(), metrics.data(), bytes);
   ranks.sum(words);
   std::memcpy(static_cast<void*>(metrics.data()), words.data(), bytes);
+}
+
+void share_evaluations(Ranks& ranks, std::vector<Evaluation>& evaluations) {
+  if (ranks.size() == 1) return;
+  std::vector<int64_t> words;
+  std::string scores;
+  for (size_t i = 0; i < evaluations.size(); ++i) {
+    const Evaluation& one = evaluations[i];
+    for (const int64_t word : {one.correct, one.examples, std::bit_cast<int64_t>(one.loss_sum),
+                               one.true_positives, one.predicted_positives})
+      words.push_back(word);
+    if (one.positive_scores.empty() && one.negative_scores.empty()) continue;
+    put_vector(scores, static_cast<int64_t>(i), one.positive_scores);
+    put_vector(scores, static_cast<int64_t>(i), one.negative_scores);
+  }
+  words.push_back(std::ssize(scores));
+  ranks.sum(words);
+  const int64_t* word = words.data();
+  for (Evaluation& one : evaluations) {
+    one.correct = *word++;
+    one.examples = *word++;
+    one.loss_sum = std::bit_cast<double>(*word++);
+    one.true_positives = *word++;
+    one.predicted_positives = *word++;
+  }
+  if (*word == 0) return;
+  for (const auto& theirs : ranks.gather(scores))
+    for (std::string_view rest = theirs; !rest.empty();) {
+      auto [place, positives] = take_vector(rest);
+      evaluations[static_cast<size_t>(place)].positive_scores = std::move(positives);
+      evaluations[static_cast<size_t>(place)].negative_scores = take_vector(rest).second;
+    }
 }
 
 void share_states(Ranks& ranks, const std::vector<int64_t>& clients,

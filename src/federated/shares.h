@@ -25,6 +25,9 @@ std::vector<size_t> places_of_rank(const Ranks& ranks, const std::vector<int64_t
 // every rank, since nothing is added but zeros.
 void share_metrics(Ranks& ranks, std::vector<LocalMetrics>& metrics);
 
+// Evaluations by place, of which each rank has its own and empty ones elsewhere: likewise.
+void share_evaluations(Ranks& ranks, std::vector<Evaluation>& evaluations);
+
 // What `clients`, which this rank trained, keep between rounds becomes known to every rank.
 void share_states(Ranks& ranks, const std::vector<int64_t>& clients,
                   std::vector<ClientState>& states);

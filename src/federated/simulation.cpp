@@ -57,6 +57,12 @@ class Failures {
   std::string message_;
 };
 
+Evaluation total_of(const std::vector<Evaluation>& parts) {
+  Evaluation total;
+  for (const auto& part : parts) total += part;
+  return total;
+}
+
 }  // namespace
 
 // What one rank does in a round.
@@ -174,25 +180,38 @@ RoundOutcome Simulation::round(Server& server, int64_t round,
   return outcome;
 }
 
-Evaluation Simulation::evaluate_client(const Server& server, int64_t client, int64_t batch_size) {
-  const ClientState& state = states_.at(static_cast<size_t>(client));
-  return evaluate(personal_state(server, state), clients_.at(static_cast<size_t>(client)).data(),
-                  batch_size);
-}
-
-Evaluation Simulation::evaluate(const StateDict& state, const Examples& data, int64_t batch_size) {
+std::vector<Evaluation> Simulation::slices_of(const StateDict& state, const Examples& data,
+                                              int64_t batch_size, int64_t first, int64_t step) {
   for (auto& replica : replicas_) load_state(*replica, state);
   const int64_t slices = (data.size() + batch_size - 1) / batch_size;
   std::vector<Evaluation> parts(slices);
-  on_workers(slices, [&](Model& model, size_t, int64_t slice) {
-    const int64_t first = slice * batch_size;
-    const int64_t last = std::min(first + batch_size, data.size());
-    const Examples part{data.features.slice(0, first, last), data.labels.slice(0, first, last)};
+  on_workers((slices - first + step - 1) / step, [&](Model& model, size_t, int64_t job) {
+    const int64_t slice = first + job * step;
+    const int64_t begin = slice * batch_size;
+    const int64_t end = std::min(begin + batch_size, data.size());
+    const Examples part{data.features.slice(0, begin, end), data.labels.slice(0, begin, end)};
     parts[slice] = starling::evaluate(model, part, batch_size);
   });
-  Evaluation total;
-  for (const auto& part : parts) total += part;
-  return total;
+  return parts;
+}
+
+Evaluation Simulation::evaluate(const StateDict& state, const Examples& data, int64_t batch_size) {
+  auto parts = together(
+      *ranks_, [&] { return slices_of(state, data, batch_size, ranks_->rank(), ranks_->size()); });
+  share_evaluations(*ranks_, parts);
+  return total_of(parts);
+}
+
+std::vector<Evaluation> Simulation::evaluate_clients(const Server& server, int64_t batch_size) {
+  std::vector<Evaluation> all(clients_.size());
+  together(*ranks_, [&] {
+    for (size_t i = static_cast<size_t>(ranks_->rank()); i < all.size();
+         i += static_cast<size_t>(ranks_->size()))
+      all[i] = total_of(
+          slices_of(personal_state(server, states_[i]), clients_[i].data(), batch_size, 0, 1));
+  });
+  share_evaluations(*ranks_, all);
+  return all;
 }
 
 }  // namespace starling

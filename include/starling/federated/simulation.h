@@ -51,16 +51,19 @@ class Simulation {
   RoundOutcome round(Server& server, int64_t round, const std::vector<int64_t>& participants,
                      const std::function<ClientTask(int64_t client)>& task, const RandomKey& key);
 
-  // Of the model that `client` would use, its personal one where the strategy has such, on its own
-  // examples.
-  Evaluation evaluate_client(const Server& server, int64_t client, int64_t batch_size);
-  // Of the state on `data`, in slices of `batch_size` over all workers.
+  // By client id: of the model that each client would use, its personal one where the strategy has
+  // such, on its own examples. Collective.
+  std::vector<Evaluation> evaluate_clients(const Server& server, int64_t batch_size);
+  // Of the state on `data`, in slices of `batch_size` over all workers of all ranks. Collective.
   Evaluation evaluate(const StateDict& state, const Examples& data, int64_t batch_size);
 
  private:
   struct Share;
   void train(Share& share, const Server& server,
              const std::function<ClientTask(int64_t client)>& task);
+  // One evaluation a slice, of every `step`-th slice from `first` on; the others are empty.
+  std::vector<Evaluation> slices_of(const StateDict& state, const Examples& data,
+                                    int64_t batch_size, int64_t first, int64_t step);
   void on_workers(int64_t jobs,
                   const std::function<void(Model&, size_t worker, int64_t job)>& work);
 
