@@ -15,7 +15,7 @@ namespace starling::cli {
 namespace {
 
 constexpr int64_t kUsualColumns = 80;
-constexpr int64_t kImages = 10, kRecords = 3;  // shown unless --count says otherwise
+constexpr int64_t kSamples = 10, kRecords = 3;  // shown unless --count says otherwise
 constexpr int64_t kSheetColumns = 16;
 constexpr int64_t kSheetScale = 2;
 constexpr int64_t kMegabyte = 1'000'000;
@@ -142,6 +142,13 @@ void show_law(const DatasetInfo& info, const LoadOptions& load, bool is_train, i
   std::cout << law_text(info.law) << "\n" << numbers_table(set, count);
 }
 
+void show_phrases(const DatasetInfo& info, const LoadOptions& load, bool is_train, int64_t count) {
+  const DataSplit split = load_dataset(info, load);
+  const Dataset& set = is_train ? split.train : split.test;
+  describe(info, set);
+  std::cout << set.vocabulary << " words, 0 being the padding\n" << phrase_lines(info, set, count);
+}
+
 void show_images(const DatasetInfo& info, const LoadOptions& load, bool is_train, int64_t count,
                  const std::string& png) {
   const PixelSplit split = load_pixels(info, load);
@@ -161,8 +168,9 @@ int show(int argc, char** argv) {
   options.add_options()("name", "data set, or a description that ends in .json",
                         cxxopts::value<std::string>())(
       "split", "train or test", cxxopts::value<std::string>()->default_value("train"), "SPLIT")(
-      "count", "examples to show; 10 images, 3 records of a table", cxxopts::value<int64_t>(), "N")(
-      "seed", "of the digits that are drawn", cxxopts::value<uint64_t>()->default_value("1"), "N")(
+      "count", "examples to show; 10 images or phrases, 3 records of a table",
+      cxxopts::value<int64_t>(), "N")("seed", "of what is drawn on the spot",
+                                      cxxopts::value<uint64_t>()->default_value("1"), "N")(
       "png", "also writes a contact sheet, one row a class", cxxopts::value<std::string>(), "FILE");
   options.parse_positional({"name"});
   const auto given = parse(options, argc, argv);
@@ -175,26 +183,28 @@ int show(int argc, char** argv) {
     throw InputError("--split", split_name + " is not train or test");
   }
   const DatasetInfo info = find_dataset(name_of(given, "show"));
-  const bool is_law = info.format == DatasetFormat::linear;
-  const bool is_table = info.format == DatasetFormat::csv || is_law;
+  const bool is_drawn = has_images(info.format) || info.format == DatasetFormat::phrases;
   const int64_t count =
-      given.count("count") ? given["count"].as<int64_t>() : (is_table ? kRecords : kImages);
+      given.count("count") ? given["count"].as<int64_t>() : (is_drawn ? kSamples : kRecords);
   if (count < 0 || count > 1000) {
     throw InputError("--count", std::to_string(count) + " is outside 0..1000");
   }
   const std::string png = text_of(given, "png");
-  if (is_table && !png.empty()) {
+  if (!has_images(info.format) && !png.empty()) {
     throw InputError("--png", info.name + " has no images to draw");
   }
   LoadOptions load;
   load.folder = text_of(given, "data");
   load.seed = given["seed"].as<uint64_t>();
-  if (is_law) {
-    show_law(info, load, split_name == "train", count);
-  } else if (is_table) {
-    show_table(info, load, split_name == "train", count);
+  const bool is_train = split_name == "train";
+  if (has_images(info.format)) {
+    show_images(info, load, is_train, count, png);
+  } else if (info.format == DatasetFormat::phrases) {
+    show_phrases(info, load, is_train, count);
+  } else if (info.format == DatasetFormat::linear) {
+    show_law(info, load, is_train, count);
   } else {
-    show_images(info, load, split_name == "train", count, png);
+    show_table(info, load, is_train, count);
   }
   return 0;
 }

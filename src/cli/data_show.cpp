@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 #include <sstream>
 
 namespace starling::cli {
@@ -12,7 +13,7 @@ constexpr std::string_view kRamp = " .:-=+*#%@";
 constexpr int64_t kWanted = 5;  // samples side by side
 constexpr int64_t kBarLength = 40;
 constexpr int64_t kNumbersShown = 8;
-constexpr size_t kNameWidth = 24, kKindWidth = 10, kMeaningWidth = 26;
+constexpr size_t kClassWidth = 12, kNameWidth = 24, kKindWidth = 10, kMeaningWidth = 26;
 
 using Colour = std::array<int, 3>;
 
@@ -119,7 +120,7 @@ std::string class_counts(const std::vector<int64_t>& labels,
     for (int64_t i = 0; i < divide_up(counts[c] * kBarLength, largest); ++i) bar += "\u2588";
     std::string count = std::to_string(counts[c]);
     count.insert(0, count.size() < 7 ? 7 - count.size() : 0, ' ');
-    text += "  " + fitted(names[c], 12) + count + "  " + bar + "\n";
+    text += "  " + fitted(names[c], kClassWidth) + count + "  " + bar + "\n";
   }
   return text;
 }
@@ -186,6 +187,18 @@ std::string numbers_table(const Dataset& data, int64_t count) {
       text += " " + short_number(data.features[static_cast<size_t>(i * size + j)]);
     text += (size > kNumbersShown ? " ...   y " : "   y ") +
             short_number(data.targets[static_cast<size_t>(i)]) + "\n";
+  }
+  return text;
+}
+
+std::string phrase_lines(const DatasetInfo& info, const Dataset& data, int64_t count) {
+  const auto vocabulary = vocabulary_of(info.grammar);
+  const auto length = static_cast<size_t>(data.example_size());
+  std::string text;
+  for (int64_t i = 0; i < std::min(count, data.size()); ++i) {
+    const auto ids = std::span(data.features).subspan(static_cast<size_t>(i) * length, length);
+    text += "  " + fitted(info.class_names[static_cast<size_t>(data.labels[i])], kClassWidth) +
+            phrase_text(ids, vocabulary) + "\n";
   }
   return text;
 }

@@ -21,6 +21,9 @@ std::string column_table(const TableSchema& schema,
 // "y = 2 x + 1, noise of standard deviation 0.1".
 std::string law_text(const LinearLaw& law);
 
+// One line an example: its class, and the phrase in words.
+std::string phrase_lines(const DatasetInfo& info, const Dataset& data, int64_t count);
+
 // One line an example of a regression: features and target.
 std::string numbers_table(const Dataset& data, int64_t count);
 

@@ -45,7 +45,7 @@ void check(const PixelSet& set, const DatasetInfo& info, const SplitFiles& files
 [[noreturn]] void refuse_writers(const DatasetInfo& info) {
   throw InputError("dataset " + info.name,
                    "does not record who made each example; partition kind \"natural\" needs "
-                   "mnist or digits");
+                   "mnist, digits or phrases");
 }
 
 PixelSet load_split(const DatasetInfo& info, const SplitFiles& files, const std::string& name,
@@ -90,12 +90,15 @@ DataSplit load_tables(const DatasetInfo& info, const LoadOptions& options) {
 }
 
 DataSplit draw(const DatasetInfo& info, const LoadOptions& options) {
-  if (options.writers) refuse_writers(info);
+  const bool is_law = info.format == DatasetFormat::linear;
+  if (options.writers && is_law) refuse_writers(info);
   if (options.mean) {
     throw InputError("dataset " + info.name, "is drawn as it is; mean and std do not apply");
   }
-  return draw_linear(info.law, options.train_limit.value_or(info.train.examples),
-                     options.test_limit.value_or(info.test.examples), options.seed);
+  const int64_t train = options.train_limit.value_or(info.train.examples);
+  const int64_t test = options.test_limit.value_or(info.test.examples);
+  return is_law ? draw_linear(info.law, train, test, options.seed)
+                : draw_phrases(info.grammar, train, test, options.seed);
 }
 
 DatasetInfo digits_info() {
@@ -116,7 +119,13 @@ DatasetInfo digits_info() {
 }  // namespace
 
 bool is_built_in(DatasetFormat format) {
-  return format == DatasetFormat::digits || format == DatasetFormat::linear;
+  return format == DatasetFormat::digits || format == DatasetFormat::linear ||
+         format == DatasetFormat::phrases;
+}
+
+bool has_images(DatasetFormat format) {
+  return format == DatasetFormat::digits || format == DatasetFormat::idx ||
+         format == DatasetFormat::cifar10;
 }
 
 std::string catalogue_folder() {
@@ -199,8 +208,7 @@ std::string require_file(const DatasetInfo& info, const std::string& file,
 }
 
 PixelSplit load_pixels(const DatasetInfo& info, const LoadOptions& options) {
-  if (info.format == DatasetFormat::csv || info.format == DatasetFormat::linear)
-    throw InputError("dataset " + info.name, "has no images");
+  if (!has_images(info.format)) throw InputError("dataset " + info.name, "has no images");
   if (info.format == DatasetFormat::digits) {
     return draw_digits(options.train_limit.value_or(kDigitsTrain),
                        options.test_limit.value_or(kDigitsTest), options.seed);
@@ -221,7 +229,7 @@ DataSplit load_dataset(const DatasetInfo& info, const LoadOptions& options) {
     throw InputError("dataset " + info.name, "give both mean and std, or neither");
   }
   if (info.format == DatasetFormat::csv) return load_tables(info, options);
-  if (info.format == DatasetFormat::linear) return draw(info, options);
+  if (!has_images(info.format)) return draw(info, options);
   Normalization normalization = info.normalization;
   if (options.mean) normalization = {*options.mean, *options.std};
   const PixelSplit split = load_pixels(info, options);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "data/phrases_json.h"
 #include "data/table_json.h"
 #include "starling/core/error.h"
 #include "starling/core/json.h"
@@ -56,8 +57,9 @@ RemoteFile parse_file(JsonObject object, bool in_archive) {
 
 SplitFiles parse_split(JsonObject object, DatasetFormat format) {
   SplitFiles split;
-  split.examples = format == DatasetFormat::linear ? object.integer("examples", 1, kMostDrawn)
-                                                   : object.integer("examples", 1, kMostBytes, 0);
+  const bool is_drawn = format == DatasetFormat::linear || format == DatasetFormat::phrases;
+  split.examples = is_drawn ? object.integer("examples", 1, kMostDrawn)
+                            : object.integer("examples", 1, kMostBytes, 0);
   if (format == DatasetFormat::idx) {
     split.images = path_member(object, "images");
     split.labels = path_member(object, "labels");
@@ -113,6 +115,13 @@ void parse_law(JsonObject& object, DatasetInfo& info) {
   info.shape = {features};
 }
 
+void parse_grammar(JsonObject& object, DatasetInfo& info) {
+  info.grammar = parse_phrase_grammar(object);
+  info.shape = {info.grammar.length};
+  for (const PhraseClass& one : info.grammar.classes) info.class_names.push_back(one.name);
+  info.classes = std::ssize(info.class_names);
+}
+
 // A table says by its columns what images say by shape, classes and constants.
 void parse_columns(JsonObject& object, DatasetInfo& info) {
   info.table = parse_table_schema(object.object("table"));
@@ -147,11 +156,14 @@ DatasetInfo read_dataset_info(const std::string& path) {
                                                         {"idx", DatasetFormat::idx},
                                                         {"cifar10", DatasetFormat::cifar10},
                                                         {"csv", DatasetFormat::csv},
-                                                        {"linear", DatasetFormat::linear}});
+                                                        {"linear", DatasetFormat::linear},
+                                                        {"phrases", DatasetFormat::phrases}});
   if (info.format == DatasetFormat::csv) {
     parse_columns(object, info);
   } else if (info.format == DatasetFormat::linear) {
     parse_law(object, info);
+  } else if (info.format == DatasetFormat::phrases) {
+    parse_grammar(object, info);
   } else {
     parse_meaning(object, info);
   }

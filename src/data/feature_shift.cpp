@@ -112,6 +112,9 @@ std::string to_string(const FeatureShift& shift) { return std::visit(Namer{}, sh
 
 void shift_features(const FeatureShift& shift, const Partition& partition, const RandomKey& key,
                     Dataset& data) {
+  if (data.vocabulary > 0 && !std::holds_alternative<NoShift>(shift))
+    throw InputError("feature_shift/kind",
+                     "\"" + to_string(shift) + "\" changes numbers, and examples are tokens");
   std::visit(Shifter{partition, key, data}, shift);
 }
 

@@ -105,7 +105,7 @@ Partition partition_natural(std::span<const int64_t> owners) {
   if (owners.empty()) {
     throw InputError("partition/kind",
                      "natural needs a data set that records who made each example "
-                     "(digits, or mnist with its writer ids); choose another kind");
+                     "(digits, phrases, or mnist with its writer ids); choose another kind");
   }
   return Partition{group_by_value(owners)};
 }

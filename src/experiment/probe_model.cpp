@@ -1,31 +1,16 @@
-#include <torch/nn/modules/embedding.h>
-
-#include <algorithm>
-
+#include "experiment/vocabulary.h"
 #include "starling/core/error.h"
 #include "starling/experiment/run.h"
 
 namespace starling {
 namespace {
 
-// Tokens for a model that looks them up, numbers for every other. Every table must hold them, so
-// the smallest decides.
-int64_t vocabulary_of(const torch::nn::Module& model) {
-  int64_t smallest = 0;
-  for (const auto& module : model.modules()) {
-    const auto* embedding = module->as<torch::nn::EmbeddingImpl>();
-    if (embedding == nullptr) continue;
-    const int64_t rows = embedding->options.num_embeddings();
-    smallest = smallest == 0 ? rows : std::min(smallest, rows);
-  }
-  return smallest;
-}
-
+// Tokens for a model that looks them up, numbers for every other.
 ProbeInput input_for(const Federation& federation, const torch::nn::Module& model) {
   const auto features = federation.test.features.sizes();
   ProbeInput input;
   input.shape.assign(features.begin() + 1, features.end());
-  input.vocabulary = vocabulary_of(model);
+  input.vocabulary = experiment::vocabulary_of(model);
   return input;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "experiment/load_examples.h"
+#include "experiment/vocabulary.h"
 #include "experiment/words.h"
 #include "starling/core/error.h"
 #include "starling/core/hash.h"
@@ -155,13 +156,16 @@ void attack(const Experiment& experiment, const Dataset& train, Federation& fede
   const auto key = seed_key(experiment);
   federation.attackers = draw_attackers(experiment.attack, std::ssize(federation.clients), key);
   if (train.is_regression()) return;  // only uploads are attacked
+  const auto* backdoor = std::get_if<BackdoorAttack>(&experiment.attack);
+  if (backdoor != nullptr && train.vocabulary > 0)
+    throw InputError(source + ": /attack/kind",
+                     "\"backdoor\" stamps pixels, and examples are tokens");
   in_file(source + ": ", [&] {
     for (const int64_t client : federation.attackers)
       change(federation.clients[static_cast<size_t>(client)], [&](auto features, auto labels) {
         poison(experiment.attack, features, train.shape, labels, train.classes, client, key);
       });
   });
-  const auto* backdoor = std::get_if<BackdoorAttack>(&experiment.attack);
   if (backdoor == nullptr) return;
   const auto others = federation.test.labels.ne(backdoor->target).nonzero().squeeze(1);
   federation.stamped_test = Examples{federation.test.features.index_select(0, others),
@@ -226,6 +230,7 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
 
   federation.factory = factory_of(experiment, data.train, options.source);
   const auto model = federation.factory();
+  starling::experiment::check_vocabulary(*model, data.train, options.source);
   if (is_private(experiment.privacy))
     at_place(options.source + ": /model", [&] { refuse_cross_example_layers(*model); });
   federation.initial = state_of(*model);

@@ -18,6 +18,7 @@ namespace {
 using namespace testing_files;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::StartsWith;
 
 // What it prints; the exit code must be 0.
@@ -95,6 +96,16 @@ TEST(DataCommand, ShowSaysTheLawOfALine) {
               AllOf(HasSubstr("linear train: 1000 examples of 1, a number to predict"),
                     HasSubstr("y = 2 x + 1, noise of standard deviation 0.1")));
   EXPECT_THAT(refusal({"partition", "linear"}), HasSubstr("no labels to count"));
+}
+
+TEST(DataCommand, ShowWritesPhrasesInWords) {
+  EXPECT_THAT(answer({"show", "phrases", "--count", "40"}),
+              AllOf(HasSubstr("phrases train: 10000 examples of 32, 4 classes"),
+                    HasSubstr(" words, 0 being the padding\n"),
+                    MatchesRegex("(.|\n)*\n  (lamp|heater|door|window) +[a-z ,:?]+ the [a-z ]+"
+                                 "(.|\n)*")));
+  EXPECT_THAT(answer({"partition", "phrases"}), HasSubstr("window"));
+  EXPECT_THAT(refusal({"show", "phrases", "--png", "x.png"}), HasSubstr("has no images"));
 }
 
 TEST(DataCommand, ShowDrawsSamplesCountsAndAContactSheetWithoutColourWhenPiped) {

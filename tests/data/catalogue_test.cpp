@@ -65,7 +65,7 @@ TEST_F(Catalogue, EveryShippedDescriptionIsCompleteAndConsistent) {
     EXPECT_FALSE(info.licence.empty());
     EXPECT_GT(info.train.examples, 0);
     EXPECT_GT(info.test.examples, 0);
-    if (info.format != DatasetFormat::csv && info.format != DatasetFormat::linear) {
+    if (has_images(info.format)) {
       EXPECT_EQ(info.normalization.mean.size(), static_cast<size_t>(info.shape[0]));
     }
     EXPECT_EQ(info.normalization.standard_deviation.size(), info.normalization.mean.size());
@@ -85,7 +85,7 @@ TEST_F(Catalogue, EveryShippedDescriptionIsCompleteAndConsistent) {
   }
   for (const char* name :
        {"mnist", "fashion-mnist", "kmnist", "emnist-balanced", "emnist-letters", "emnist-digits",
-        "cifar-10", "digits", "income", "breast-cancer", "linear"}) {
+        "cifar-10", "digits", "income", "breast-cancer", "linear", "phrases"}) {
     EXPECT_TRUE(names.count(name)) << name;
   }
 }

@@ -274,5 +274,45 @@ TEST_F(Federations, TheLossMustFitTheData) {
   EXPECT_NE(refusal(json).find("/partition/kind: "), std::string::npos);
 }
 
+Json phrases(const std::string& layers) {
+  return parse_json(R"({"name": "t", "rounds": 1,
+    "dataset": {"name": "phrases", "train_limit": 60, "test_limit": 20},
+    "partition": {"kind": "iid", "clients": 2}, "model": {"layers": )" +
+                        layers + R"(}, "local": {"epochs": 1, "batch_size": 20},
+    "privacy": {"unit": "example", "noise_multiplier": 1, "delta": 1e-3, "insecure_seed": 1}})",
+                    "phrases");
+}
+
+// The probe, the check of gradients and a run under DP, on integer tokens.
+TEST_F(Federations, RecurrentAndAttentionModelsReadTokensUnderDp) {
+  for (const char* layers : {R"([{"kind": "embedding", "num_embeddings": 128, "embedding_dim": 8},
+            {"kind": "lstm", "hidden_size": 8, "output": "last"}, {"kind": "linear"}])",
+                             R"([{"kind": "embedding", "num_embeddings": 128, "embedding_dim": 8},
+            {"kind": "position_embedding"},
+            {"kind": "transformer_encoder_layer", "nhead": 2, "dim_feedforward": 16},
+            {"kind": "mean"}, {"kind": "linear"}])"}) {
+    const auto record = run_twice(phrases(layers));
+    EXPECT_GT(*record.rounds.back().epsilon, 0.0);
+    const Experiment experiment = parse_experiment(phrases(layers), "phrases");
+    const Federation federation = set_up(experiment, {});
+    EXPECT_GT(check_model_gradients(federation, "phrases").compared, 0);
+  }
+}
+
+TEST_F(Federations, TokensNeedATableThatHoldsThem) {
+  const auto refusal = [&](const Json& json) { return test::error_of([&] { run(json, 1); }); };
+  Json json = phrases(R"([{"kind": "embedding", "num_embeddings": 20, "embedding_dim": 8},
+                          {"kind": "mean"}, {"kind": "linear"}])");
+  EXPECT_NE(refusal(json).find("/model: has an embedding of 20 rows, and data set phrases"),
+            std::string::npos);
+  json["model"]["layers"][0]["num_embeddings"] = 128;
+  json["attack"] = parse_json(R"({"kind": "backdoor", "clients": 0.5})", "a");
+  EXPECT_NE(refusal(json).find("/attack/kind: \"backdoor\" stamps pixels"), std::string::npos);
+  json.erase("attack");
+  json["dataset"] = Json::object({{"name", "linear"}});
+  json["loss"] = Json::object({{"kind", "mse"}});
+  EXPECT_NE(refusal(json).find("/model: looks up tokens"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace starling

@@ -15,12 +15,13 @@
 #include "starling/data/dataset.h"
 #include "starling/data/digits.h"
 #include "starling/data/linear.h"
+#include "starling/data/phrases.h"
 #include "starling/data/pixels.h"
 #include "starling/data/table.h"
 
 namespace starling {
 
-enum class DatasetFormat { digits, idx, cifar10, csv, linear };
+enum class DatasetFormat { digits, idx, cifar10, csv, linear, phrases };
 enum class ArchiveKind { none, zip, tar_gz };
 
 // Something to fetch. Paths are relative to a data folder and stay inside it.
@@ -50,8 +51,9 @@ struct DatasetInfo {
   Normalization normalization;
   int64_t first_label = 0;
   bool transposed = false;
-  LinearLaw law;      // linear
-  TableSchema table;  // csv; gives shape, classes and constants
+  LinearLaw law;          // linear
+  PhraseGrammar grammar;  // phrases
+  TableSchema table;      // csv; gives shape, classes and constants
   SplitFiles train, test;
   std::vector<RemoteFile> files;
   ArchiveKind archive_kind = ArchiveKind::none;
@@ -70,6 +72,7 @@ std::vector<DatasetInfo> list_datasets();
 std::string catalogue_folder();
 // Drawn on the spot, from no file.
 bool is_built_in(DatasetFormat format);
+bool has_images(DatasetFormat format);
 
 // Where data are looked for, in order; only folders that exist. The first place that `fetch` may
 // write to is `folder`, else $STARLING_DATA, else the folder of the descriptions.
@@ -83,12 +86,12 @@ std::string require_file(const DatasetInfo& info, const std::string& file,
 
 struct LoadOptions {
   std::string folder;  // --data; empty: not given
-  // The first n examples; for digits and linear, how many are drawn.
+  // The first n examples; of what is drawn, how many.
   std::optional<int64_t> train_limit;
   std::optional<int64_t> test_limit;
   // Instead of the description's, of images: both or neither.
   std::optional<std::vector<double>> mean, std;
-  uint64_t seed = 1;     // of digits and linear
+  uint64_t seed = 1;     // of what is drawn
   bool writers = false;  // fill `owners`, for partition "natural"
 };
 

@@ -13,10 +13,11 @@ struct Dataset {
   std::string name;
   std::vector<int64_t> shape;    // of one example, e.g. {1, 28, 28} (channels, height, width)
   int64_t classes = 0;           // 0: regression
-  std::vector<float> features;   // [size, shape...], normalised
+  std::vector<float> features;   // [size, shape...], normalised; or token ids
   std::vector<int64_t> labels;   // [size], 0..classes-1; empty for regression
   std::vector<int64_t> owners;   // [size] who made each example, or empty: natural partitions
   std::vector<float> targets{};  // [size] for regression, otherwise empty
+  int64_t vocabulary = 0;        // > 0: features are token ids, 0..vocabulary-1
 
   bool is_regression() const { return classes == 0; }
   int64_t outputs() const { return is_regression() ? 1 : classes; }  // of a model
