@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "privacy/calibrate_start.h"
 #include "starling/core/error.h"
@@ -14,8 +15,8 @@ constexpr double kLargestNoise = 0x1p40;
 constexpr double kSmallestRate = 0x1p-40;
 constexpr double kRelativeTolerance = 3e-6;  // of noise and rate
 constexpr double kShareOfError = 0.2;        // of the certified error, within which a search ends
-constexpr double kSmallestStep = 1e-5;       // of the logarithm, as the next two
-constexpr double kFirstStep = 0.25;
+constexpr double kCloseEnough = 2e-5;        // of epsilon, the same
+constexpr double kSmallestStep = 1e-5;       // of the logarithm, as the next
 constexpr double kLargestStep = 2.0;
 constexpr double kOvershoot = 1.2;  // a step aims this far past the root, so that it brackets it
 constexpr int kMostEvaluations = 200;
@@ -39,17 +40,23 @@ using Excess = std::function<double(double)>;
 
 // <= 0 where the composition is safe; the closer to 0, the closer to the target. Smooth in the
 // logarithm of noise, steps and rate, so that a secant converges in a few evaluations.
-double excess(const Accountant& accountant, const Composition& composition,
-              const PrivacyTarget& target) {
-  const PrivacyBound bound =
-      accountant.epsilon(composition.events, composition.relation, target.delta);
-  const double epsilon = bound.epsilon;
-  if (!(epsilon >= 0.0)) return kInfinity;
-  if (epsilon == 0.0) return -kInfinity;
-  const double value = std::log(epsilon) - std::log(target.epsilon);
-  // Closer to the target than the accountant certifies, there is nothing left to search for.
-  const double slack = std::isfinite(bound.error) ? kShareOfError * bound.error / epsilon : 0.0;
+double log_excess(const PrivacyBound& bound, const PrivacyTarget& target) {
+  if (!(bound.epsilon >= 0.0)) return kInfinity;
+  return bound.epsilon == 0.0 ? -kInfinity : std::log(bound.epsilon) - std::log(target.epsilon);
+}
+
+// The same, and 0 where the composition is safe and as close to the target as the accountant
+// certifies: there is little left to search for.
+double excess(const PrivacyBound& bound, const PrivacyTarget& target) {
+  const double value = log_excess(bound, target);
+  if (!std::isfinite(bound.error) || !std::isfinite(value)) return value;
+  const double slack = std::max(kShareOfError * bound.error / bound.epsilon, kCloseEnough);
   return value <= 0.0 && -value <= slack ? 0.0 : value;
+}
+
+PrivacyBound bound_of(const Accountant& accountant, const Composition& composition,
+                      const PrivacyTarget& target) {
+  return accountant.epsilon(composition.events, composition.relation, target.delta);
 }
 
 // An interval of log x whose one end is safe and whose other end is not.
@@ -59,17 +66,29 @@ struct Bracket {
   double width() const { return std::abs(safe - unsafe); }
 };
 
-// Illinois' variant of regula falsi; a bisection where the excess is infinite or convergence is
-// slow. A trial keeps `least` away from both ends, so that a root beside one of them closes the
-// bracket, and aims half of that to the safe side of the root.
+// Where log x meets excess 0, as a share of the way from the bracket's safe end to the other: by
+// inverse quadratic interpolation through the two ends and `last`, a point that was an end before.
+double interpolated_share(const Bracket& bracket, double last, double excess_last) {
+  const double a = bracket.excess_safe, b = bracket.excess_unsafe, c = excess_last;
+  const double of_unsafe = a * c / ((b - a) * (b - c));
+  const double of_last = a * b / ((c - a) * (c - b));
+  return of_unsafe + of_last * (last - bracket.safe) / (bracket.unsafe - bracket.safe);
+}
+
+// Inverse quadratic interpolation where it falls into the bracket, else Illinois' variant of regula
+// falsi; a bisection where the excess is infinite or convergence is slow. A trial keeps `least`
+// away from both ends, so that a root beside one of them closes the bracket, and aims half of that
+// to the safe side of the root.
 double shrink(Bracket bracket, const Excess& excess_at,
               const std::function<double(const Bracket&)>& least,
               const std::function<bool(const Bracket&)>& enough) {
   double safe_weight = bracket.excess_safe;
   double unsafe_weight = bracket.excess_unsafe;
+  double last = 0.0, excess_last = kInfinity;
   int side = 0;  // which end the last trial moved
   for (int i = 0; i < kMostEvaluations && !enough(bracket); ++i) {
-    double share = safe_weight / (safe_weight - unsafe_weight);
+    double share = interpolated_share(bracket, last, excess_last);
+    if (!(share > 0.0 && share < 1.0)) share = safe_weight / (safe_weight - unsafe_weight);
     const bool slow = i % 8 == 7 || (i > 12 && i % 2 == 1);
     if (!std::isfinite(share) || slow) share = 0.5;
     const double margin = std::min(0.5, least(bracket) / bracket.width());
@@ -77,14 +96,14 @@ double shrink(Bracket bracket, const Excess& excess_at,
     const double trial = bracket.safe + share * (bracket.unsafe - bracket.safe);
     const double value = excess_at(trial);
     if (value <= 0.0) {
-      bracket.safe = trial;
-      bracket.excess_safe = value;
+      last = std::exchange(bracket.safe, trial);
+      excess_last = std::exchange(bracket.excess_safe, value);
       safe_weight = value;
       if (side == 1) unsafe_weight /= 2.0;
       side = 1;
     } else {
-      bracket.unsafe = trial;
-      bracket.excess_unsafe = value;
+      last = std::exchange(bracket.unsafe, trial);
+      excess_last = std::exchange(bracket.excess_unsafe, value);
       unsafe_weight = value;
       if (side == -1) safe_weight /= 2.0;
       side = -1;
@@ -121,17 +140,18 @@ double next_step(double step, double value, double last_value) {
   return std::min(std::clamp(wanted, step, 8.0 * step), kLargestStep);
 }
 
-// Steps outward from `start` along the secant until safe turns to unsafe or the other way. False
-// where a limit is met before, which is then the bracket's safe end, with its excess.
-bool find_bracket(const Excess& excess_at, double start, double low, double high, bool safe_above,
-                  Bracket& bracket) {
-  double here = std::clamp(start, low, high);
+// Steps outward from the estimated start, first as far as the estimate says, then along the secant,
+// until safe turns to unsafe or the other way. False where a limit is met before, which is then the
+// bracket's safe end, with its excess.
+bool find_bracket(const Excess& excess_at, const Start& start, double low, double high,
+                  bool safe_above, Bracket& bracket) {
+  double here = std::clamp(start.at(), low, high);
   double value = excess_at(here);
   bracket = {here, here, value, value};
   if (value == 0.0) return true;
   const bool began_safe = value <= 0.0;
   const double sign = began_safe == safe_above ? -1.0 : 1.0;
-  double step = std::clamp(kOvershoot * std::abs(value), kSmallestStep, kFirstStep);
+  double step = std::clamp(kOvershoot * start.distance(value), kSmallestStep, kLargestStep);
   while (true) {
     const double next = std::clamp(here + sign * step, low, high);
     if (next == here) {
@@ -155,9 +175,7 @@ bool find_bracket(const Excess& excess_at, double start, double low, double high
 
 bool satisfies(const Accountant& accountant, const Composition& composition,
                const PrivacyTarget& target) {
-  const PrivacyBound bound =
-      accountant.epsilon(composition.events, composition.relation, target.delta);
-  return bound.epsilon <= target.epsilon;
+  return bound_of(accountant, composition, target).epsilon <= target.epsilon;
 }
 
 bool would_exceed(const Accountant& accountant, const Composition& spent,
@@ -235,10 +253,11 @@ double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTar
   };
   const auto excess_at = [&](double log_noise) {
     const double noise = rounded(log_noise);
-    return noise < limit ? excess(accountant, composition_of(noise), target) : kInfinity;
+    return noise < limit ? excess(bound_of(accountant, composition_of(noise), target), target)
+                         : kInfinity;
   };
   const double low = std::log(kSmallestNoise), high = std::log(largest);
-  const double start = estimated_start(target, composition_of, low, high, true);
+  const Start start(target, composition_of, low, high, true);
   Bracket bracket;
   const bool found = find_bracket(excess_at, start, low, high, true, bracket);
   if (!found && bracket.excess_safe > 0.0) throw refuse();
@@ -266,10 +285,10 @@ int64_t calibrate_steps(const Accountant& accountant, const PrivacyTarget& targe
                                limit);
   };
   const auto excess_at = [&](double log_steps) {
-    return excess(accountant, composition_of(steps_at(log_steps)), target);
+    return log_excess(bound_of(accountant, composition_of(steps_at(log_steps)), target), target);
   };
   const double most = std::log(static_cast<double>(limit));
-  const double start = estimated_start(
+  const Start start(
       target, [&](double steps) { return composition_of(steps_at(std::log(steps))); }, 0.0, most,
       false);
   Bracket bracket;
@@ -298,10 +317,10 @@ double calibrate_sample_rate(const Accountant& accountant, const PrivacyTarget& 
     return round_to_six_digits(std::exp(log_rate), false);
   };
   const auto excess_at = [&](double log_rate) {
-    return excess(accountant, composition_of(rounded(log_rate)), target);
+    return excess(bound_of(accountant, composition_of(rounded(log_rate)), target), target);
   };
   const double least = std::log(kSmallestRate);
-  const double start = estimated_start(target, composition_of, least, 0.0, false);
+  const Start start(target, composition_of, least, 0.0, false);
   Bracket bracket;
   if (!find_bracket(excess_at, start, least, 0.0, false, bracket)) {
     return 0.0;

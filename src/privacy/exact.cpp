@@ -23,6 +23,8 @@ constexpr double kTightEnough = 1e-3;
 
 // Rounding errors above this share of delta are worth a transform of hits alone.
 const double kLogRounding = std::log(1e-4);
+constexpr double kRoundingOfEpsilon = 2e-5;  // or raise epsilon by this share, at least of 2
+constexpr size_t kCheapLattice = size_t{1} << 15;
 // A transform of hits alone bears this share before another choice of hits is better.
 const double kLogRoundingOfHits = std::log(2e-3);
 constexpr double kLogNegligible = -10.0;
@@ -30,9 +32,15 @@ constexpr int kMostPasses = 8;
 // Of Chernoff's bound, where the first pass begins at an estimate instead.
 constexpr double kLeastStart = 1e-2;
 constexpr double kWorthAStart = 0.8;
+// Where Chernoff's bound of log delta lies further above, or its theta is a smaller share, an
+// estimate is too low.
+constexpr double kFarFromChernoff = 14.0;
+constexpr double kFarFromTheta = 0.1;
 // Releases among which hits are looked for.
 constexpr size_t kMostSplit = 16;
 constexpr double kMostSplitEpsilon = 100.0;
+constexpr double kLogNearlyOne = -0.05;
+constexpr double kMostRaised = 3.0;
 // A positive delta below this is reported as this: tilted sums lose their digits far below it.
 const double kLogSmallestDelta = std::log(1e-50);
 
@@ -140,6 +148,17 @@ std::unique_ptr<DeltaCurve> make_split_curve(Side& side, const CurveTarget& targ
   return std::make_unique<SplitCurve>(std::move(hits), std::move(rest));
 }
 
+}  // namespace
+
+// An error of delta by a share moves epsilon by that share / theta.
+bool rounds_little(const DeltaCurve& curve, const CurveTarget& target) {
+  const double share = kRoundingOfEpsilon * target.theta * std::max(2.0, target.centre);
+  const double most = std::clamp(std::log(share), kLogRounding, kLogRoundingOfHits);
+  return curve.log_rounding(target.centre) <= target.log_delta + most;
+}
+
+namespace {
+
 // `theta` is near the saddle point for `epsilon`; the curve is wanted down to `reach` / theta
 // below.
 std::unique_ptr<DeltaCurve> make_curve(Side& side, double theta, double epsilon, double log_delta,
@@ -150,10 +169,11 @@ std::unique_ptr<DeltaCurve> make_curve(Side& side, double theta, double epsilon,
   };
   if (!side.hits) {
     auto contour = make_contour(side, target(true));
-    const auto rounds = [&](const DeltaCurve& curve) {
-      return curve.log_rounding(epsilon) > log_delta + kLogRounding;
-    };
-    if (contour && !rounds(*contour)) return contour;
+    if (contour && rounds_little(*contour, target(true))) return contour;
+    CurveTarget cheap = target(false);
+    cheap.most_losses = kCheapLattice;
+    auto lattice = make_lattice(side, cheap);
+    if (lattice && rounds_little(*lattice, cheap)) return lattice;
     if (auto hits = make_hits_and_rest(side, target(false))) return hits;
     if (auto hits = make_hits(side, target(false))) return hits;
     if (contour) return contour;
@@ -267,8 +287,13 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
   double theta = chernoff.theta, epsilon = bound, reach = 10.0, fineness = 1.0;
   const double start = estimated_epsilon(terms, log_delta, kLeastStart * bound, bound);
   if (start < kWorthAStart * bound) {
-    epsilon = start;
-    theta = chernoff_log_delta(side, epsilon).theta;
+    const Chernoff there = chernoff_log_delta(side, start);
+    const bool low =
+        there.value > log_delta + kFarFromChernoff || there.theta < kFarFromTheta * chernoff.theta;
+    if (!low) {
+      epsilon = start;
+      theta = there.theta;
+    }
   }
   const bool few = side.releases.size() <= kMostSplit;
   for (int pass = 0; pass < most_passes(side) && fineness < 1000.0; ++pass) {
@@ -300,6 +325,13 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
   return best;
 }
 
+// Where delta is nearly 1, Chernoff's tilt tends to 0, and the transform's period to infinity: the
+// largest tilt at which rounding errors grow little.
+double raised_tilt(const Side& side, double theta, double epsilon) {
+  while (side.cumulant(2.0 * theta) - 2.0 * theta * epsilon < kMostRaised) theta *= 2.0;
+  return theta;
+}
+
 Answer side_log_delta(const std::vector<Term>& terms, Direction direction, double epsilon,
                       double at_least) {
   if (const auto curve = closed_form(terms, direction)) {
@@ -313,6 +345,8 @@ Answer side_log_delta(const std::vector<Term>& terms, Direction direction, doubl
   chernoff = chernoff_log_delta(side, epsilon);
   const double bound = std::min(0.0, log_add_exp(chernoff.value, side.log_infinite) + 1e-5);
   if (bound <= at_least) return {-kInf, 0.0, ""};
+  if (bound <= kLogSmallestDelta + 1.0) return {bound, kInf, "bound (Chernoff)"};
+  if (bound > kLogNearlyOne) chernoff.theta = raised_tilt(side, chernoff.theta, epsilon);
   const auto curve = make_curve(side, chernoff.theta, epsilon, bound - 6.0, 0.0);
   const double upper = curve ? curve->log_upper(epsilon) : kInf;
   if (!(upper < bound)) return {bound, kInf, "bound (Chernoff)"};

@@ -49,11 +49,10 @@ void Contour::add_release(const TiltedNodes& nodes, double count) {
   for (size_t k = 0; k < nodes.loss.size(); ++k) {
     mean_size += nodes.weight[k] * std::abs(nodes.loss[k]);
   }
-  LossPhases phases(nodes.loss, step());
+  const auto sums = phase_sums(nodes.loss, {&nodes.weight}, step(), points());
   for (size_t j = 0; j < points(); ++j) {
-    if (j > 0) phases.advance();
-    const std::complex<double> log_ratio = log1p(phases.sum(nodes.weight));
-    const double error = nodes.error + phases.rounding(mean_size);
+    const std::complex<double> log_ratio = log1p(sums[0][j]);
+    const double error = nodes.error + phase_rounding(t(j), mean_size);
     const double log_size = std::max(log_ratio.real(), kLogSmallest);
     log_size_[j] += count * log_size;
     log_error_[j] += count * std::log1p(error * std::exp(-log_size));

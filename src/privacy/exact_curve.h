@@ -53,7 +53,11 @@ struct CurveTarget {
   double log_delta = 0.0;
   double fineness = 1.0;
   double centre = 0.0;
+  size_t most_losses = size_t{1} << 20;  // of a lattice, unless it would not be tight
 };
+
+// Whether rounding errors raise delta so little at the centre that epsilon stays tight.
+bool rounds_little(const DeltaCurve& curve, const CurveTarget& target);
 
 // Each returns nullptr where its transform would take too much work.
 std::unique_ptr<DeltaCurve> make_contour(const Side& side, const CurveTarget& target);

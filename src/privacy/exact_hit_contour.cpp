@@ -20,6 +20,7 @@ const double kLogShare = std::log(1e-6);  // of delta, for aliases and for the t
 // split_step), which are no proof. README.md says what is proven without it.
 const double kLogMargin = std::log(1e-5);
 constexpr double kMostWork = 2e8;  // points times nodes
+constexpr double kDropped = 8.0;   // of so many nodes, one or more matters
 constexpr double kMostPoints = 1e5;
 
 class HitContour : public IntegralCurve {
@@ -64,16 +65,17 @@ void HitContour::add_release(const SplitNodes& nodes, double count) {
   for (size_t k = 0; k < nodes.loss.size(); ++k) {
     mean_size += nodes.rest[k] * std::abs(nodes.loss[k]);
   }
-  const double hit_error = nodes.hit_error + 3e-14 * nodes.hits;
-  LossPhases phases(nodes.loss, step());
+  const bool split = !nodes.hit.empty();
+  const double hit_error = nodes.hit_error + kPhaseRounding * nodes.hits;
+  std::vector<const std::vector<double>*> weights{&nodes.rest};
+  if (split) weights.push_back(&nodes.hit);
+  const auto sums = phase_sums(nodes.loss, weights, step(), points());
   for (size_t j = 0; j < points(); ++j) {
-    if (j > 0) phases.advance();
     Point& point = points_[j];
-    const Complex rest = phases.sum(nodes.rest);
-    const Complex hit = nodes.hit.empty() ? 0.0 : nodes.hits + phases.sum(nodes.hit);
+    const Complex rest = sums[0][j], hit = split ? nodes.hits + sums[1][j] : 0.0;
     const Complex log_rest = log1p(rest);
     const double size = std::exp(log_rest.real());
-    const double error = nodes.error + phases.rounding(mean_size) + (size < 0.7 ? 3e-16 : 0.0);
+    const double error = nodes.error + phase_rounding(t(j), mean_size) + (size < 0.7 ? 3e-16 : 0.0);
     point.log_bound += count * std::log(size + std::abs(hit) + error + hit_error);
     const Complex ratio = hit / (1.0 + rest);
     const double away = std::abs(1.0 + ratio);
@@ -113,29 +115,28 @@ void HitContour::finish(size_t j) {
 std::unique_ptr<DeltaCurve> make_hit_contour(const Side& side, const CurveTarget& target,
                                              double threshold, const RestBound& rest,
                                              double theta) {
-  SplitSide split = split_side(side, theta, 0.0, threshold);
+  SplitSide split = split_side(side, theta, threshold);
   if (!split.usable()) return nullptr;
   const double tilt = hit_tilt(split, target.centre);
-  split = split_side(side, tilt, 0.0, threshold);
+  split = split_side(side, tilt, threshold);
   if (!split.finite()) return nullptr;
   const Period period = hit_period(split, target, kLogShare);
   if (!(period.length < kInf)) return nullptr;
   const double step = 2.0 * std::numbers::pi / period.length;
   const double wanted =
       kLogShare + target.log_delta - split.rest_cumulant(tilt) + tilt * target.epsilon;
-  double t_max = 4.0 * step, tail = kInf;
-  while (!((tail = log_tail(split, t_max)) <= wanted)) {
-    t_max *= 1.15;
-    if (t_max > kMostPoints * step) return nullptr;
-  }
-  const SplitSide fine = split_side(side, tilt, t_max, threshold);
+  const HitTail tail(split);
+  const double t_max = tail.truncation(4.0 * step, wanted, kMostPoints * step);
+  if (!(t_max < kInf)) return nullptr;
+  const double most_nodes = kMostWork / (t_max / step);
+  const SplitSide fine = split_side(side, tilt, threshold, t_max, kDropped * most_nodes);
   double nodes = 0.0;
   for (const SplitNodes& release : fine.nodes) nodes += static_cast<double>(release.loss.size());
-  if (!fine.finite() || nodes * t_max / step > kMostWork) return nullptr;
+  if (!fine.finite() || nodes > most_nodes) return nullptr;
   const double log_margin =
       kLogMargin + target.log_delta - split.rest_cumulant(tilt) + tilt * target.centre;
   return std::make_unique<HitContour>(fine, rest, period, t_max,
-                                      std::exp(log_add_exp(tail, log_margin)));
+                                      std::exp(log_add_exp(tail.at(t_max), log_margin)));
 }
 
 }  // namespace starling

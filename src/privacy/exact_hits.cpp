@@ -8,7 +8,6 @@ namespace starling {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-const double kLogRounding = std::log(1e-4);  // of delta, as much as rounding errors may be
 
 // Whether some loss of one release reaches far enough above `threshold`.
 bool has_hits(const Side& side, double threshold) {
@@ -17,17 +16,19 @@ bool has_hits(const Side& side, double threshold) {
   });
 }
 
-bool rounds(const DeltaCurve& curve, const CurveTarget& target) {
-  return curve.log_rounding(target.centre) > target.log_delta + kLogRounding;
-}
-
-// Large tilts give rare enormous losses too much weight.
-std::unique_ptr<DeltaCurve> hits_contour(const Side& side, const CurveTarget& target,
-                                         double threshold) {
-  double theta = target.theta;
-  for (int less = 0; less < 12; ++less, theta *= 0.7) {
-    auto curve = make_hit_contour(side, target, threshold, {1.0, -kInf}, theta);
-    if (curve && !rounds(*curve, target)) return curve;
+// Contour integrals at smaller and smaller tilts, until one rounds little; not past where rounding
+// errors grow again, which at large tilts they do because rare enormous losses weigh too much.
+template <class Contour>
+std::unique_ptr<DeltaCurve> least_rounding(const CurveTarget& target, double fall, int most,
+                                           const Contour& contour_at) {
+  double theta = target.theta, before = kInf;
+  for (int less = 0; less < most; ++less, theta *= fall) {
+    auto curve = contour_at(theta);
+    if (!curve) continue;
+    if (rounds_little(*curve, target)) return curve;
+    const double rounding = curve->log_rounding(target.centre);
+    if (rounding >= before) return nullptr;
+    before = rounding;
   }
   return nullptr;
 }
@@ -36,15 +37,12 @@ std::unique_ptr<DeltaCurve> hits_contour(const Side& side, const CurveTarget& ta
 
 std::unique_ptr<DeltaCurve> make_hits(const Side& side, const CurveTarget& target) {
   if (!has_hits(side, target.centre)) return nullptr;
-  SplitSide split;
-  RestBound rest;
-  double theta = target.theta;
-  for (int halved = 0; halved < 4; ++halved, theta *= 0.5) {
-    if (!choose_threshold(side, target, theta, split, rest)) continue;
-    auto curve = make_hit_contour(side, target, split.threshold, rest, theta);
-    if (curve && !rounds(*curve, target)) return curve;
-  }
-  return nullptr;
+  return least_rounding(target, 0.5, 4, [&](double theta) -> std::unique_ptr<DeltaCurve> {
+    SplitSide split;
+    RestBound rest;
+    if (!choose_threshold(side, target, theta, split, rest)) return nullptr;
+    return make_hit_contour(side, target, split.threshold, rest, theta);
+  });
 }
 
 std::unique_ptr<DeltaCurve> make_hits_and_rest(const Side& side, const CurveTarget& target) {
@@ -52,8 +50,10 @@ std::unique_ptr<DeltaCurve> make_hits_and_rest(const Side& side, const CurveTarg
   for (double share : {0.7, 0.45, 0.25}) {
     const double threshold = share * target.centre;
     auto rest = make_rest_contour(side, target, threshold);
-    if (!rest || rounds(*rest, target)) continue;
-    auto hits = hits_contour(side, target, threshold);
+    if (!rest || !rounds_little(*rest, target)) continue;
+    auto hits = least_rounding(target, 0.7, 12, [&](double theta) {
+      return make_hit_contour(side, target, threshold, {1.0, -kInf}, theta);
+    });
     if (hits) return std::make_unique<SplitCurve>(std::move(hits), std::move(rest));
   }
   return nullptr;

@@ -263,27 +263,30 @@ double align(const std::vector<Member>& members, double step, double smallest) {
 struct Grid {
   double step;
   size_t size;
+  bool tight = false;
 };
 
 Grid choose_grid(const std::vector<Member>& members, const CurveTarget& target, double window,
                  double tolerance) {
-  size_t limit = kLargest;
+  size_t limit = std::min(kLargest, target.most_losses);
   while (limit > 4 * kSmallest && limit * members.size() > kMostCells) limit /= 2;
-  const double scale = std::max(2.0, target.epsilon);
+  const double scale = std::max(2.0, target.centre);
   const double smallest = window / static_cast<double>(limit);
   Grid grid{window / static_cast<double>(kSmallest), kSmallest};
   while (true) {
     grid.step = align(members, window / static_cast<double>(grid.size), smallest);
     while (grid.size < limit && static_cast<double>(grid.size) * grid.step < window) grid.size *= 2;
     const double excess = 0.5 * (1.0 + target.theta) * predicted_spread(members, grid.step);
-    const bool tight = excess < std::min(tolerance * scale, 50.0 * tolerance / target.theta);
-    if (tight || grid.size >= limit) break;
+    grid.tight = excess < std::min(tolerance * scale, 50.0 * tolerance / target.theta);
+    if (grid.tight || grid.size >= limit) break;
     grid.size *= 2;
   }
-  for (double fine = 1.0; fine < target.fineness && grid.size < limit; fine *= 2.0) {
+  double fine = 1.0;
+  for (; fine < target.fineness && grid.size < limit; fine *= 2.0) {
     grid.size *= 2;
     grid.step *= 0.5;
   }
+  grid.tight = grid.tight && fine >= target.fineness;
   return grid;
 }
 
@@ -311,8 +314,9 @@ std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& ta
       choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, false);
   const double start = target.epsilon - 2.0 / theta;
   // Rounding errors of the transform grow with the number of losses that a release reaches.
-  const double tolerance = side.hits ? 1e-4 : 1e-5;
+  const double tolerance = side.hits ? 1e-4 : 4e-5;
   const Grid grid = choose_grid(members, target, period.length + 16.0 / theta, tolerance);
+  if (!grid.tight && target.most_losses < kLargest) return nullptr;
   auto lattice = std::make_unique<Lattice>(side, theta, grid.step, grid.size, start);
   for (const Member& member : members) {
     if (!lattice->add_release(*member.loss, member.count)) return nullptr;

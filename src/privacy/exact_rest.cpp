@@ -16,12 +16,12 @@ class RestLoss : public Loss {
       : whole_(whole),
         threshold_(threshold),
         end_(whole.split_end(threshold)),
-        base_(whole.split_nodes(0.0, 0.0, log_count, threshold, end_)) {
+        base_(whole.split_nodes({0.0, 0.0, log_count, threshold, end_})) {
     for (double& mass : base_.rest) mass *= std::exp(base_.cumulant);
   }
 
   TiltedNodes tilted(double theta, double t_max, double log_count) const override {
-    SplitNodes nodes = whole_.split_nodes(theta, t_max, log_count, threshold_, end_);
+    SplitNodes nodes = whole_.split_nodes({theta, t_max, log_count, threshold_, end_});
     TiltedNodes rest{std::move(nodes.rest), std::move(nodes.loss), nodes.cumulant, nodes.error};
     if (nodes.place.empty()) return rest;
     const bool fades = nodes.at_end < std::exp(-36.0 - log_count);

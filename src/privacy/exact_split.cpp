@@ -63,7 +63,12 @@ RestBound rest_bound(const SplitSide& split, double epsilon) {
 // Nodes of another tilt are good to find a bound with, not to prove it. Outcomes beyond the cut
 // count as infinite losses, with hits or without.
 RestBound proven(const Side& side, double threshold, RestBound rest) {
-  const SplitSide own = split_side(side, rest.theta, 0.0, threshold, true);
+  SplitSide own{&side, rest.theta, threshold, {}};
+  const double log_count = std::log(side.count());
+  for (const Release& release : side.releases) {
+    const double cut = release.loss->top();
+    own.nodes.push_back(release.loss->split_nodes({rest.theta, 0.0, log_count, threshold, cut}));
+  }
   if (!own.finite()) return {rest.theta, kInf};
   return {rest.theta, own.rest_cumulant(rest.theta) + log_hinge_factor(rest.theta) + 1e-2};
 }
@@ -99,13 +104,14 @@ double SplitSide::cumulant(double tilt) const {
   return rest_cumulant(tilt) + (hits > 30.0 ? hits : std::log(std::expm1(hits)));
 }
 
-SplitSide split_side(const Side& side, double theta, double t_max, double threshold, bool cut) {
+SplitSide split_side(const Side& side, double theta, double threshold, double t_max,
+                     double most_nodes) {
   SplitSide split{&side, theta, threshold, {}};
   const double log_count = std::log(side.count());
   for (const Release& release : side.releases) {
-    const Loss& loss = *release.loss;
-    const double end = cut ? loss.top() : loss.top(theta, log_count);
-    split.nodes.push_back(loss.split_nodes(theta, t_max, log_count, threshold, end));
+    const double end = release.loss->top(theta, log_count);
+    split.nodes.push_back(
+        release.loss->split_nodes({theta, t_max, log_count, threshold, end, most_nodes}));
   }
   return split;
 }
@@ -114,7 +120,7 @@ bool choose_threshold(const Side& side, const CurveTarget& target, double theta,
                       RestBound& rest) {
   const double epsilon = target.centre;
   for (double share = 1.0; share > 2e-3; share *= 0.75) {
-    split = split_side(side, theta, 0.0, share * epsilon);
+    split = split_side(side, theta, share * epsilon);
     if (!split.usable()) return false;
     rest = rest_bound(split, epsilon);
     if (!(rest.at(epsilon) <= target.log_delta + kLogRest)) continue;
@@ -149,17 +155,35 @@ Period hit_period(const SplitSide& split, const CurveTarget& target, double log_
   return best;
 }
 
-// A telescoping sum over releases, of which one has its hit and all others
-// are at most e^(hits).
-double log_tail(const SplitSide& split, double t) {
-  double total = -kInf, hits = 0.0;
+HitTail::HitTail(const SplitSide& split) : split_(split) {
   for (size_t i = 0; i < split.nodes.size(); ++i) {
-    const Release& release = split.side->releases[i];
-    hits += release.count * split.nodes[i].hits;
-    total = log_add_exp(total, std::log(release.count) +
-                                   release.loss->log_hit_decay(split.nodes[i], split.theta, t));
+    decays_.push_back(split.side->releases[i].loss->hit_decay(split.nodes[i], split.theta));
   }
-  return total + hits - 0.5 * split.side->mu_squared * t * t - std::log(std::numbers::pi * t);
+}
+
+double HitTail::truncation(double start, double log_tail, double limit) const {
+  double low = start, high = start;
+  while (!(at(high) <= log_tail)) {
+    if (high > limit) return kInf;
+    low = high;
+    high *= 2.0;
+  }
+  while (high > 1.14 * low) {
+    const double middle = std::sqrt(low * high);
+    (at(middle) <= log_tail ? high : low) = middle;
+  }
+  return high <= limit ? high : kInf;
+}
+
+// A telescoping sum over releases, of which one has its hit and all others are at most e^(hits).
+double HitTail::at(double t) const {
+  double total = -kInf, hits = 0.0;
+  for (size_t i = 0; i < decays_.size(); ++i) {
+    const double count = split_.side->releases[i].count;
+    hits += count * split_.nodes[i].hits;
+    total = log_add_exp(total, std::log(count) + decays_[i].at(t));
+  }
+  return total + hits - 0.5 * split_.side->mu_squared * t * t - std::log(std::numbers::pi * t);
 }
 
 }  // namespace starling

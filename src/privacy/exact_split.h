@@ -30,8 +30,10 @@ struct SplitSide {
   double cumulant(double tilt) const;
 };
 
-SplitSide split_side(const Side& side, double theta, double t_max, double threshold,
-                     bool cut = false);
+// Every release split at `threshold` and tilted by theta, for a transform up to t_max. Not finite
+// where one needs more than `most_nodes`.
+SplitSide split_side(const Side& side, double theta, double threshold, double t_max = 0.0,
+                     double most_nodes = 3e5);
 
 // delta of outcomes without hits is at most e^(log_value - theta epsilon).
 struct RestBound {
@@ -47,8 +49,21 @@ bool choose_threshold(const Side& side, const CurveTarget& target, double theta,
 double hit_tilt(const SplitSide& split, double epsilon);
 // The period for which aliases stay below `log_share` of delta, as choose_period().
 Period hit_period(const SplitSide& split, const CurveTarget& target, double log_share);
-// Logarithm of a bound on the integral of |transform| / (pi t^2) beyond t, relative to
-// E[e^(theta L); no hit].
-double log_tail(const SplitSide& split, double t);
+// How much of the integral lies beyond t.
+class HitTail {
+ public:
+  explicit HitTail(const SplitSide& split);
+
+  // The smallest t from `start` on, within a seventh, beyond which the integral of
+  // |transform| / (pi t^2), relative to E[e^(theta L); no hit], is at most e^log_tail; infinity if
+  // above `limit`.
+  double truncation(double start, double log_tail, double limit) const;
+  // Logarithm of a bound on that integral beyond t.
+  double at(double t) const;
+
+ private:
+  const SplitSide& split_;
+  std::vector<HitDecay> decays_;
+};
 
 }  // namespace starling

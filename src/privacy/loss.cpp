@@ -150,8 +150,8 @@ const char* direction_name(Direction direction) {
   return direction == Direction::add ? "add" : "replace";
 }
 
-SplitNodes Loss::split_nodes(double theta, double t_max, double log_count, double, double) const {
-  TiltedNodes nodes = tilted(theta, t_max, log_count);
+SplitNodes Loss::split_nodes(const SplitRequest& request) const {
+  TiltedNodes nodes = tilted(request.theta, request.t_max, request.log_count);
   return {
       {}, std::move(nodes.loss), std::move(nodes.weight), {}, nodes.cumulant, 0.0, nodes.error, 0.0,
       0.0};

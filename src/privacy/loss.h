@@ -42,6 +42,29 @@ struct SplitNodes {
   double at_end = 0.0;  // weight of the rest's last node
 };
 
+// The law split around the loss `threshold`, theta, t_max and log_count as for Loss::tilted(); it
+// ends at `end`, one of the tops, where a sum of nodes is a little above the integral.
+struct SplitRequest {
+  double theta = 0.0;
+  double t_max = 0.0;
+  double log_count = 0.0;
+  double threshold = 0.0;
+  double end = 0.0;
+  double most_nodes = 3e5;  // before those that do not matter are dropped
+};
+
+// A bound on |E[e^((theta + it) L); hit]| / E[e^(theta L); rest]: the integral moved up to some
+// heights, at each of which the integrand is at most e^(growth - t argument) times that on the real
+// line.
+struct HitDecay {
+  std::vector<double> log_hit;
+  std::vector<double> growth;                  // [heights]
+  std::vector<std::vector<double>> arguments;  // [heights][nodes]
+
+  // Logarithm of the bound, for this and every larger t; -infinity without hits.
+  double at(double t) const;
+};
+
 // A cell of the tilted law that holds at least `mass`, evenly spread, and within which the loss
 // rises from `low` to `high` at a rate between 4 rise / width and `ratio` times that. Cells adjoin.
 struct DecayCell {
@@ -83,19 +106,14 @@ class Loss {
   virtual double rare_from() const { return std::numeric_limits<double>::infinity(); }
   // E[e^(theta L)] over hits up to the cut, a little rounded up.
   virtual double rare_moment(double) const { return 0.0; }
-  // Split around the loss `threshold`; by default nothing is a hit. Arguments as for tilted(); the
-  // law ends at `end`, one of the tops, where a sum of nodes is a little above the integral.
-  virtual SplitNodes split_nodes(double theta, double t_max, double log_count, double threshold,
-                                 double end) const;
+  // By default nothing is a hit.
+  virtual SplitNodes split_nodes(const SplitRequest& request) const;
   // The y beyond which a rest has less than e^-70 of a release's mass, and the share of the rest
   // at a loss.
   virtual double split_end(double) const { return high(); }
   virtual double rest_share(double, double) const { return 1.0; }
-  // Logarithm of a bound on |E[e^((theta + it) L); hit]| / E[e^(theta L); rest] that holds for this
-  // and every larger t; `nodes` are those of t_max 0.
-  virtual double log_hit_decay(const SplitNodes&, double, double) const {
-    return -std::numeric_limits<double>::infinity();
-  }
+  // How fast the hits' transform decays; `nodes` are those of t_max 0.
+  virtual HitDecay hit_decay(const SplitNodes&, double) const { return {}; }
   // Variance of the tilted loss, roughly.
   virtual double variance(double theta, double top) const;
   // Cells of about `width` natural units; empty where nothing is known.

@@ -47,9 +47,8 @@ class PoissonGaussianLoss : public Loss {
   }
   double rare_from() const override { return split_; }
   double rare_moment(double theta) const override;
-  SplitNodes split_nodes(double theta, double t_max, double log_count, double threshold,
-                         double end) const override;
-  double log_hit_decay(const SplitNodes& nodes, double theta, double t) const override;
+  SplitNodes split_nodes(const SplitRequest& request) const override;
+  HitDecay hit_decay(const SplitNodes& nodes, double theta) const override;
   double split_end(double threshold) const override {
     return splits(threshold) ? place(threshold) + 12.0 * split_width() : high();
   }
@@ -128,8 +127,7 @@ class PoissonGaussianLoss : public Loss {
   double split_width() const { return 0.1 * std::min(s_, s2_); }
   bool splits(double threshold) const { return direction_ != Direction::add && threshold < 1e300; }
   double split_step(const SplitNodes& coarse, double theta, double t_max, double need) const;
-  SplitNodes split_nodes_at(double h, double theta, double log_count, double middle,
-                            double end) const;
+  SplitNodes split_nodes_at(double h, const SplitRequest& request) const;
   double grid_step() const { return std::min(0.5 * s_, 0.7 * s2_); }
   double tilted_high(double theta) const {
     if (direction_ == Direction::add) return kTail * s_;
@@ -367,27 +365,26 @@ void drop_negligible(SplitNodes& nodes, double least) {
   }
 }
 
-SplitNodes PoissonGaussianLoss::split_nodes(double theta, double t_max, double log_count,
-                                            double threshold, double end) const {
-  const double middle = splits(threshold) ? place(threshold) : INFINITY;
-  const double need = kLogAccuracy + log_count;
+SplitNodes PoissonGaussianLoss::split_nodes(const SplitRequest& request) const {
+  const double need = kLogAccuracy + request.log_count;
   double h = 0.0;
   for (double angle : kAngles) {
-    h = std::max(h, 2.0 * kPi * angle * s2_ / (need + growth(theta, angle)));
+    h = std::max(h, 2.0 * kPi * angle * s2_ / (need + growth(request.theta, angle)));
   }
-  SplitNodes nodes = split_nodes_at(std::min(h, 0.6 * s_), theta, log_count, middle, end);
-  if (t_max == 0.0 || !std::isfinite(nodes.error)) return nodes;
-  nodes = split_nodes_at(split_step(nodes, theta, t_max, need), theta, log_count, middle, end);
+  SplitNodes nodes = split_nodes_at(std::min(h, 0.6 * s_), request);
+  if (request.t_max == 0.0 || !std::isfinite(nodes.error)) return nodes;
+  nodes = split_nodes_at(split_step(nodes, request.theta, request.t_max, need), request);
   drop_negligible(nodes, std::exp(-need - 12.0));
   return nodes;
 }
 
-SplitNodes PoissonGaussianLoss::split_nodes_at(double h, double theta, double log_count,
-                                               double middle, double end) const {
+SplitNodes PoissonGaussianLoss::split_nodes_at(double h, const SplitRequest& request) const {
+  const double theta = request.theta, log_count = request.log_count;
+  const double middle = splits(request.threshold) ? place(request.threshold) : INFINITY;
   SplitNodes nodes;
   nodes.error = INFINITY;
-  const double first = std::floor(low() / h), last = std::ceil(end / h);
-  if (!(last - first < kMostNodes)) return nodes;
+  const double first = std::floor(low() / h), last = std::ceil(request.end / h);
+  if (!(last - first < request.most_nodes)) return nodes;
   double excess = 0.0, absolute = 0.0;
   for (double k = first; k <= last; ++k) {
     const double y = k * h, here = loss(y), log_mass = std::log(h) + log_density(y);
@@ -416,19 +413,19 @@ SplitNodes PoissonGaussianLoss::split_nodes_at(double h, double theta, double lo
   return nodes;
 }
 
-// The line of integration moved up: the integrand is there at most e^growth times that on the real
-// line, times e^(-t argument), which falls with t.
-double PoissonGaussianLoss::log_hit_decay(const SplitNodes& nodes, double theta, double t) const {
-  if (!(nodes.hits > 0.0)) return -INFINITY;
-  double best = std::log(nodes.hits);
-  std::vector<double> arguments(nodes.place.size());
-  const std::vector<double> log_hit = logarithms(nodes.hit);
+HitDecay PoissonGaussianLoss::hit_decay(const SplitNodes& nodes, double theta) const {
+  HitDecay decay;
+  if (!(nodes.hits > 0.0)) return decay;
+  decay.log_hit = logarithms(nodes.hit);
   for (double angle : kAngles) {
-    for (size_t k = 0; k < arguments.size(); ++k) arguments[k] = argument(nodes.place[k], angle);
-    best = std::min(best,
-                    log_mean_growth(log_hit, arguments, -t) + growth(theta, angle) + kGrowthSlack);
+    decay.growth.push_back(growth(theta, angle) + kGrowthSlack);
+    std::vector<double>& arguments = decay.arguments.emplace_back();
+    for (double y : nodes.place) arguments.push_back(argument(y, angle));
   }
-  return best;
+  // The real line itself.
+  decay.growth.push_back(0.0);
+  decay.arguments.emplace_back(nodes.place.size(), 0.0);
+  return decay;
 }
 
 // In a cell the convex part of the tilted log density is replaced by its tangent, so that what
@@ -501,6 +498,14 @@ std::unique_ptr<Loss> make_poisson_gaussian_loss(const PoissonGaussianTerm& term
 
 std::unique_ptr<Loss> make_gaussian_loss(double mu_squared) {
   return std::make_unique<GaussianLoss>(mu_squared);
+}
+
+double HitDecay::at(double t) const {
+  double best = log_hit.empty() ? -INFINITY : INFINITY;
+  for (size_t i = 0; i < growth.size(); ++i) {
+    best = std::min(best, log_mean_growth(log_hit, arguments[i], -t) + growth[i]);
+  }
+  return best;
 }
 
 }  // namespace starling
