@@ -85,7 +85,7 @@ TEST_F(Catalogue, EveryShippedDescriptionIsCompleteAndConsistent) {
   }
   for (const char* name :
        {"mnist", "fashion-mnist", "kmnist", "emnist-balanced", "emnist-letters", "emnist-digits",
-        "cifar-10", "digits", "income", "breast-cancer", "linear", "phrases"}) {
+        "cifar-10", "digits", "income", "breast-cancer", "linear", "machine-wear", "phrases"}) {
     EXPECT_TRUE(names.count(name)) << name;
   }
 }

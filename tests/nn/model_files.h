@@ -23,7 +23,7 @@ inline const std::vector<ModelCase> kModels{
     {"cnn_tutorial", {1, 28, 28}, 26010},  {"cnn_tanh", {1, 28, 28}, 26010},
     {"cnn_mcmahan", {1, 28, 28}, 1663370}, {"cnn_small", {1, 28, 28}, 28874},
     {"resnet_gn", {1, 28, 28}, 174970},    {"lstm_text", {40}, 33930},
-    {"transformer_text", {40}, 86538},
+    {"transformer_text", {40}, 86538},     {"mlp_table", {30}, 4394},
 };
 
 inline std::string model_path(const ModelCase& model) {

@@ -1,0 +1,92 @@
+// Every file of experiments/ runs: its plan as it stands, and one round on few examples.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "cli/program.h"
+#include "starling/core/json.h"
+
+namespace starling {
+namespace {
+
+namespace fs = std::filesystem;
+using starling::testing::Folder;
+using starling::testing::Outcome;
+using starling::testing::starling;
+using ::testing::HasSubstr;
+
+const fs::path kRoot = STARLING_SOURCE_DIR;
+
+std::vector<fs::path> experiment_files() {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(kRoot / "experiments"))
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Json description_of_data(const Json& experiment) {
+  const std::string name = experiment.value("/dataset/name"_json_pointer, "digits");
+  return read_json((kRoot / "datasets" / (name + ".json")).string());
+}
+
+// Tables are small, and one file holds all of theirs; of everything else the first examples do.
+std::string overrides(const Json& data) {
+  const std::string rounds = " --set /rounds=1";
+  if (data.at("format") == "csv") return rounds;
+  return rounds + " --set /dataset/train_limit=2000 --set /dataset/test_limit=200";
+}
+
+class ExperimentLong : public ::testing::TestWithParam<fs::path> {};
+
+TEST_P(ExperimentLong, PlansAsItStandsAndRunsSmall) {
+  const std::string file = "'" + GetParam().string() + "'";
+  const Json data = description_of_data(read_json(GetParam().string()));
+  const Outcome plan = starling("check " + file);
+  if (plan.err.find("starling data fetch") != std::string::npos)
+    GTEST_SKIP() << "set STARLING_DATA to a folder with " << data.at("name");
+  EXPECT_EQ(plan.code, 0) << plan.err;
+
+  const Folder folder("experiment");
+  const Outcome run =
+      starling("run " + file + overrides(data) + " --quiet --out '" + (folder / "run") + "'");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json record = read_json(folder / "run/run.json");
+  EXPECT_EQ(record.at("status"), "complete");
+  EXPECT_THAT(starling::testing::file_text(folder / "run/report.html"), HasSubstr("</html>"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, ExperimentLong, ::testing::ValuesIn(experiment_files()),
+                         [](const auto& info) { return info.param.stem().string(); });
+
+// Commands between backticks that need neither a run folder nor a file of the reader's own. Of
+// those that train, the plan is made.
+std::vector<std::string> commands_of(const std::string& text) {
+  const std::regex command("`starling ((?:run|check|privacy|data show|data partition) [^`]*)`");
+  std::vector<std::string> commands;
+  for (std::sregex_iterator match(text.begin(), text.end(), command), end; match != end; ++match) {
+    const std::string found = (*match)[1];
+    if (std::regex_search(found, std::regex("\\b(RUN|FILE|EXPERIMENT|NAME)\\b")))
+      continue;
+    commands.push_back(found.starts_with("run ") ? "check " + found.substr(4) : found);
+  }
+  return commands;
+}
+
+TEST(Experiments, LongCommandsOfTheReadmeAreValid) {
+  const auto commands = commands_of(starling::testing::file_text(kRoot / "experiments/README.md"));
+  EXPECT_GT(commands.size(), 15U);
+  for (const std::string& command : commands) {
+    const Outcome outcome = starling(command, "cd '" + kRoot.string() + "' &&");
+    const bool lacks_data = outcome.err.find("starling data fetch") != std::string::npos;
+    EXPECT_TRUE(outcome.code == 0 || lacks_data) << command << "\n" << outcome.err;
+  }
+}
+
+}  // namespace
+}  // namespace starling
