@@ -24,6 +24,7 @@ inline const std::vector<ModelCase> kModels{
     {"cnn_mcmahan", {1, 28, 28}, 1663370}, {"cnn_small", {1, 28, 28}, 28874},
     {"resnet_gn", {1, 28, 28}, 174970},    {"lstm_text", {40}, 33930},
     {"transformer_text", {40}, 86538},     {"mlp_table", {30}, 4394},
+    {"transformer_conv", {40}, 23498},
 };
 
 inline std::string model_path(const ModelCase& model) {
