@@ -24,6 +24,7 @@ ServerOptions server_options(const Experiment& experiment, const Federation& fed
   for (const auto& client : federation.plan.clients) sizes.push_back(client.examples);
   options.population = std::ssize(sizes);
   options.total_weight = total_weight(strategy, sizes);
+  options.examples = std::move(sizes);
   options.aggregation = experiment.aggregation;
   options.places = places_of(*federation.factory());
   if (federation.plan.server) {

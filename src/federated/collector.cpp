@@ -63,7 +63,13 @@ Collector::Collector(const Server& server, int64_t round, const Channel& channel
       sum_(server.rule()),
       update_(static_cast<size_t>(server.layout().size())),
       upload_(static_cast<size_t>(server.rule().size)),
-      seen_(static_cast<size_t>(server.options().population), false) {}
+      expected_(static_cast<size_t>(server.options().population), true),
+      seen_(expected_.size(), false) {}
+
+void Collector::expect(std::span<const int64_t> clients) {
+  expected_.assign(expected_.size(), false);
+  for (const int64_t client : clients) expected_.at(static_cast<size_t>(client)) = true;
+}
 
 void Collector::check(const ClientUpdate& update) const {
   if (update.round != round_)
@@ -71,10 +77,14 @@ void Collector::check(const ClientUpdate& update) const {
                 std::to_string(round_));
   if (update.client < 0 || update.client >= server_.options().population)
     throw Error("no client of this federation has this number");
-  if (seen_[static_cast<size_t>(update.client)])
-    throw Error("this round holds one of this client already");
+  const auto client = static_cast<size_t>(update.client);
+  if (!expected_[client]) throw Error("this client was not asked in this round");
+  if (seen_[client]) throw Error("this round holds one of this client already");
+  const auto& registered = server_.options().examples;
   if (update.examples < 1)
     throw Error("it claims " + std::to_string(update.examples) + " examples");
+  if (!registered.empty() && update.examples > registered[client])
+    throw Error("it claims more examples than the client is registered with");
   check_same_layout(server_.global(), update.state, "the update");
 }
 
@@ -120,9 +130,11 @@ void Collector::send(int64_t client, ClientState& state) {
 bool Collector::add(const ClientUpdate& update, ClientState& state, const StateDict& start) {
   try {
     check(update);
-    read_update(update, state, start);
-    send(update.client, state);
+    ClientState next = state;
+    read_update(update, next, start);
+    send(update.client, next);
     sum_.add(upload_, server_.weight_of(update.examples));
+    state = std::move(next);
     seen_[static_cast<size_t>(update.client)] = true;
     if (is_robust(server_)) uploads_[update.client] = upload_;
     return true;
@@ -142,6 +154,11 @@ void Collector::trust(const ClientUpdate& update) {
 }
 
 void Collector::merge(Collector&& other) {
+  for (size_t client = 0; client < seen_.size(); ++client) {
+    if (seen_[client] && other.seen_[client])
+      throw Error("two parts of a round hold an update of client " + std::to_string(client));
+    if (other.seen_[client]) seen_[client] = true;
+  }
   sum_.merge(other.sum_);
   uploads_.merge(other.uploads_);
   if (!other.trusted_.empty()) trusted_ = std::move(other.trusted_);

@@ -124,7 +124,7 @@ void Simulation::train(Share& share, const Server& server,
   std::vector<Collector> collectors;
   const auto workers = std::min(share.places.size(), replicas_.size());
   for (size_t i = 0; i < std::max<size_t>(1, workers); ++i)
-    collectors.emplace_back(server, share.round, channel_);
+    collectors.emplace_back(server, share.round, channel_).expect(share.ids);
   on_workers(std::ssize(share.places), [&](Model& model, size_t worker, int64_t job) {
     const size_t place = share.places[job];
     const Client& client = clients_[share.ids[place]];

@@ -76,7 +76,7 @@ TEST(Run, ResolvedExperimentRunsAgainToTheSameBytes) {
   EXPECT_EQ(file_text(folder / "a/model.safetensors"), file_text(folder / "b/model.safetensors"));
 }
 
-TEST(Run, TwiceWithoutPrivacyIsByteIdenticalOnAnyNumberOfThreads) {
+TEST(Run, determinism_matrix_TwiceWithoutPrivacyOnAnyNumberOfThreads) {
   const Folder folder("twice");
   ASSERT_EQ(run_into(folder, kPlain, "a", "--threads 1").code, 0);
   ASSERT_EQ(run_into(folder, kPlain, "b", "--threads 2").code, 0);
@@ -184,8 +184,7 @@ TEST(Run, ResumingACompleteRunRemovesAKeyThatACrashLeft) {
   EXPECT_TRUE(fs::exists(outside));
 }
 
-// Reliability case 61.
-TEST(Run, PrivateMetricsStayOutOfEveryPublicFile) {
+TEST(Run, log_hygiene_PrivateMetricsStayOutOfEveryPublicFile) {
   const Folder folder("hygiene");
   ASSERT_EQ(run_into(folder, kPrivate, "a").code, 0);
   EXPECT_FALSE(fs::exists(folder / "a/training.csv"));
@@ -197,6 +196,32 @@ TEST(Run, PrivateMetricsStayOutOfEveryPublicFile) {
   struct stat status {};
   ASSERT_EQ(::stat((folder / "b/private.csv").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+// What only the data hold: a number, and how many of each class there are.
+TEST(Run, log_hygiene_NothingOfTheDataIsInTheFolderOrOnTheScreen) {
+  const Folder folder("canary");
+  const auto set = folder.write("set.json", R"({"name": "set", "licence": "none", "format": "csv",
+    "table": {"test_every": 4, "columns": [{"name": "x", "kind": "number", "mean": 50, "std": 25},
+      {"name": "y", "kind": "label", "classes": [{"name": "low", "cells": ["lowcanary"]},
+                                                 {"name": "high", "cells": ["highcanary"]}]}]},
+    "train": {"table": "set.csv"}, "test": {"table": "set.csv"}})");
+  std::string table;
+  for (int x = 0; x < 400; ++x) table += x < 131 ? "77.13579,lowcanary\n" : "13.57977,highcanary\n";
+  folder.write("set.csv", table);
+  const auto outcome = run_into(folder, R"({"name": "t", "dataset": {"name": ")" + set + R"("},
+    "partition": {"kind": "iid", "clients": 2}, "rounds": 2, "model": {"layers": [{"kind": "linear"}]},
+    "privacy": {"unit": "example", "epsilon": 4, "delta": 1e-4}})",
+                                "a");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  std::string everything = outcome.out + outcome.err;
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder / "a"))
+    if (entry.is_regular_file()) everything += file_text(entry.path()), ++files;
+  EXPECT_GT(files, 7);
+  for (const char* canary : {"77.13579", "13.57977", "7713579", "lowcanary", "highcanary",
+                             "train_loss", "label_count", "gradient_norm"})
+    EXPECT_THAT(everything, Not(HasSubstr(canary)));
 }
 
 // A hash of the data that anyone can compute would tell which data it was.
@@ -228,7 +253,7 @@ TEST(Run, UnderAddRemoveNoFileAndNoScreenTellsTheNumberOfExamples) {
   EXPECT_THAT(check.out, HasSubstr("private training"));
 }
 
-TEST(Run, WarnsOfATooLargeDeltaOnTheScreenInTheLogAndInTheReport) {
+TEST(Run, cfg_delta_vs_n_IsOnTheScreenInTheLogAndInTheReport) {
   const Folder folder("delta");
   const auto outcome = run_into(folder, kPrivate, "a", "--set /privacy/delta=0.02 --set /rounds=1");
   ASSERT_EQ(outcome.code, 0) << outcome.err;

@@ -75,7 +75,7 @@ void check_clip(double clip, int64_t size, double scale) {
   }
 }
 
-TEST(ClipToGrid, NormHoldsExactlyAndRoundingIsTowardZero) {
+TEST(ClipToGrid, clip_exact_NormHoldsExactlyAndRoundingIsTowardZero) {
   for (const double clip : {0.1, 1.0, 3.3}) {
     for (const int64_t size : {1, 2, 3, 17, 1000, 70001}) {
       for (const double scale : {1e-30, 1e-9, 1e-3, 1.0, 1e30}) {
@@ -122,7 +122,7 @@ TEST(ClipToGrid, IntegerNormCatchesWhatDoublePrecisionLoses) {
   EXPECT_GE(out[0], grid.radius - 2);
 }
 
-TEST(ClipToGrid, NonFiniteContributionsBecomeZero) {
+TEST(ClipToGrid, clip_exact_NonFiniteContributionsBecomeZero) {
   const Grid grid = choose_grid({1.0, 10});
   for (const float bad : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
     std::vector<float> values(40, 0.5f);

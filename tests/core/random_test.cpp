@@ -349,7 +349,7 @@ void check_poisson(const RandomKey& key, double rate, int64_t count, int trials)
       << rate;
 }
 
-TEST(PoissonSample, InclusionAndJointInclusionAreThoseOfIndependentCoins) {
+TEST(PoissonSample, sampling_matches_ledger_InclusionAndJointInclusionAreIndependentCoins) {
   for (const auto& key : both_kinds()) {
     for (const double rate : {1.0 / 256, 0.02, 0.1, 0.37, 0.5, 0.93}) {
       check_poisson(key, rate, 41, 20000);

@@ -115,8 +115,7 @@ TEST(Csv, ReadsDecimalNumbers) {
               ElementsAre(5.0, -0.25, 0.5, 0.001, 250.0, 7.0, 3.0));
 }
 
-// reliability case 13
-TEST(Csv, RefusesWhatIsNoDecimalNumberByLineAndColumn) {
+TEST(Csv, csv_numbers_WhatIsNoneIsRefusedByLineAndColumn) {
   for (const char* text : {"nan", "-nan", "inf", "Infinity", "0x10", "1e", "+1", "--1", "1_000",
                            "1 000", "1.2.3", "one", "-", "\xD9\xA3"}) {
     EXPECT_THAT(error_of("1,2\n3, " + std::string(text) + "\n"),
@@ -128,13 +127,13 @@ TEST(Csv, RefusesWhatIsNoDecimalNumberByLineAndColumn) {
     EXPECT_THAT(error_of(text), HasSubstr("t.csv:1:1: \"" + std::string(text) + "\" is outside"));
 }
 
-TEST(Csv, RefusesADecimalComma) {
+TEST(Csv, csv_numbers_ADecimalCommaIsRefused) {
   EXPECT_EQ(error_of("2,3\n1,5,4\n"), "t.csv:2:5: the record has 3 cells and the first one has 2");
   EXPECT_EQ(error_of("1,5;4\n", {';', ""}),
             "t.csv:1:1: \"1,5\" is not a number; the decimal sign is a point");
 }
 
-TEST(Csv, NumbersDoNotDependOnTheLocale) {
+TEST(Csv, csv_numbers_DoNotDependOnTheLocale) {
   const CommaLocale comma;
   EXPECT_THAT(numbers_of("1.5,2.25"), ElementsAre(1.5, 2.25));
   EXPECT_THAT(error_of("\"1,5\""), HasSubstr("the decimal sign is a point"));

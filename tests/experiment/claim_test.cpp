@@ -81,7 +81,7 @@ TEST(Claim, NeverHoldsUnderAnInsecureSeed) {
   EXPECT_THAT(report_html(record), HasSubstr("INSECURE SEED: NO DP GUARANTEE"));
 }
 
-TEST(Claim, SaysLoudlyWhereDeltaIsTooLargeForTheLargestClient) {
+TEST(Claim, cfg_delta_vs_n_IsSaidLoudlyWhereItIsTooLarge) {
   EXPECT_THAT(privacy_claim(record_of(document())), Not(HasSubstr("TOO LARGE")));
   Json json = document();
   json["privacy"]["delta"] = 0.002;

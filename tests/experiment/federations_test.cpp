@@ -147,8 +147,8 @@ TEST_F(Federations, LabelFlipAndGaussianAttackersRun) {
   }
 }
 
-// Reliability cases 44 and 45: who trained is charged, whether it counted or not.
-TEST_F(Federations, WhoTrainsIsChargedAlthoughTheRoundIsLeftOut) {
+// Who trained is charged, whether it counted or not.
+TEST_F(Federations, min_clients_WhoTrainsIsChargedAlthoughTheRoundIsLeftOut) {
   Json json = federation();
   json["privacy"] =
       parse_json(R"({"unit": "example", "noise_multiplier": 1, "insecure_seed": 1})", "privacy");
@@ -157,6 +157,21 @@ TEST_F(Federations, WhoTrainsIsChargedAlthoughTheRoundIsLeftOut) {
   for (const auto& client : record.clients) EXPECT_EQ(client.rounds, 3);
   EXPECT_EQ(record.bytes_up, 0);
   EXPECT_EQ(record.rounds.front().accuracy, record.rounds.back().accuracy);
+  EXPECT_GT(*record.rounds.back().epsilon, *record.rounds.front().epsilon);
+}
+
+// Every report comes after the deadline: none is used, and all were paid for.
+TEST_F(Federations, straggler_retry_LateReportsAreIgnoredAndCharged) {
+  Json json = federation();
+  json["privacy"] =
+      parse_json(R"({"unit": "example", "noise_multiplier": 1, "insecure_seed": 1})", "privacy");
+  json["world"] = parse_json(
+      R"({"stragglers": {"kind": "slow", "fraction": 1, "slowdown": 4}, "deadline": 2.5})",
+      "world");
+  const auto record = run_twice(json);
+  for (const auto& client : record.clients) EXPECT_EQ(client.rounds, 3);
+  EXPECT_EQ(record.bytes_up, 0);
+  EXPECT_EQ(record.rounds.front().loss, record.rounds.back().loss);
   EXPECT_GT(*record.rounds.back().epsilon, *record.rounds.front().epsilon);
 }
 

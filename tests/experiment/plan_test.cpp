@@ -202,7 +202,7 @@ TEST(Plan, DeltaByDefaultIsThePowerOfTenOfTheSmallestClient) {
   EXPECT_EQ(plan_of(json, {101, 200, 333, 1000, 210}).delta, 1e-4);
 }
 
-TEST(Plan, WarnsWhereDeltaIsNotBelowOneOverTheExamplesOfSomeClient) {
+TEST(Plan, cfg_delta_vs_n_WarnsWhereItIsNotBelowOneOverTheExamplesOfSomeClient) {
   EXPECT_FALSE(plan_of(document()).warning);
   const auto warned = plan_of(with("/privacy/delta", "1e-3")).warning;
   ASSERT_TRUE(warned);

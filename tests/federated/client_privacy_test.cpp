@@ -77,7 +77,7 @@ TEST(ClientPrivacy, NoiseOfARoundIsThePlans) {
 }
 
 // Traps 4, 5, 8: an update of any size is clipped as a whole, and the divisor is q N.
-TEST(ClientPrivacy, OneClientMovesTheModelByAtMostClipOverDivisor) {
+TEST(ClientPrivacy, upd_norm_server_side_OneClientMovesTheModelByAtMostClipOverDivisor) {
   for (const double size : {1e-4, 1.0, 1e6}) {
     Server with = make_server(plan_of(1e-3)), without = make_server(plan_of(1e-3));
     one_round(with, 0, {update_of(with, 3, 0, size)});

@@ -72,8 +72,7 @@ bool same_bytes(const StateDict& a, const StateDict& b) {
   return a.tensors.size() == b.tensors.size();
 }
 
-// Reliability case 62.
-TEST(Simulation, GivesTheSameBytesOnAnyNumberOfWorkersAndInAnyOrder) {
+TEST(Simulation, determinism_matrix_AnyNumberOfWorkersAndAnyOrderGiveTheSameBytes) {
   for (const bool is_private : {false, true}) {
     std::vector<int64_t> order{0, 1, 2, 3, 4, 5};
     const auto reference = after_two_rounds(1, order, is_private);
@@ -100,8 +99,7 @@ StateDict without_client_1(bool fails) {
   return server.global();
 }
 
-// Reliability case 43.
-TEST(Simulation, OomClientFailsAlone) {
+TEST(Simulation, oom_client_FailsAlone) {
   EXPECT_TRUE(same_bytes(without_client_1(true), without_client_1(false)));
 }
 

@@ -47,8 +47,7 @@ TEST(UpdateSum, AddsWeightedUploads) {
   EXPECT_EQ(sum.clients(), 2);
 }
 
-// Reliability cases 20, 21 and 24.
-TEST(UpdateSum, WhatIsRefusedLeavesNoTrace) {
+TEST(UpdateSum, upd_atomic_reject_WhatIsRefusedLeavesNoTrace) {
   UpdateSum sum(rule(UpdateClipping::none, 0.0, 2));
   sum.add(Values{2.0, 4.0});
   for (const auto& bad :
@@ -63,7 +62,7 @@ TEST(UpdateSum, WhatIsRefusedLeavesNoTrace) {
 }
 
 // Trap 5: whatever a client sends and whatever the kind, one client moves the sum by at most C.
-TEST(UpdateSum, NoUploadMovesTheSumByMoreThanTheClipNorm) {
+TEST(UpdateSum, upd_norm_server_side_NoUploadMovesTheSumByMoreThanTheClipNorm) {
   std::mt19937_64 random(1);
   std::normal_distribution<double> normal;
   for (const auto kind :
@@ -80,7 +79,7 @@ TEST(UpdateSum, NoUploadMovesTheSumByMoreThanTheClipNorm) {
   }
 }
 
-TEST(UpdateSum, ANonFiniteUploadAddsZeroUnderAClip) {
+TEST(UpdateSum, upd_nan_inf_AddsZeroUnderAClip) {
   for (const auto kind :
        {UpdateClipping::flat, UpdateClipping::per_layer, UpdateClipping::automatic}) {
     UpdateSum sum(rule(kind, 1.0, 3));

@@ -80,8 +80,8 @@ TEST(World, RatesAreThoseOfTheSpec) {
   EXPECT_TRUE(near(count.at(Fate::counted), 0.7 * 0.8));
 }
 
-// Reliability cases 44 and 45: whoever began to train is charged; late reports are ignored.
-TEST(World, ChargesWhoeverBeganToTrain) {
+// Whoever began to train is charged; late reports are ignored.
+TEST(World, straggler_retry_WhoeverBeganToTrainIsCharged) {
   const auto story = world(busy()).play(1, first(200), 100);
   for (const auto& attempt : story.attempts) {
     const bool charged = std::ranges::binary_search(story.charged, attempt.client);
@@ -103,7 +103,7 @@ TEST(World, ChargesWhoeverBeganToTrain) {
     EXPECT_GT(count.at(fate), 0) << to_string(fate);
 }
 
-TEST(World, AnAbortedRoundStaysCharged) {
+TEST(World, min_clients_AnAbortedRoundStaysCharged) {
   const auto story = world({.availability = 0.5, .minimum_clients = 10}).play(0, first(8), 8);
   EXPECT_TRUE(story.aborted);
   EXPECT_GT(story.charged.size(), 0u);

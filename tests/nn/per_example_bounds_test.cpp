@@ -43,7 +43,7 @@ class PerExampleBounds : public ::testing::TestWithParam<torch::ScalarType> {
   void SetUp() override { torch::manual_seed(5); }
 };
 
-TEST_P(PerExampleBounds, NoContributionExceedsTheBound) {
+TEST_P(PerExampleBounds, clip_exact_NoContributionExceedsTheBound) {
   const auto dtype = GetParam();
   for (double scale : {0.0, 1e-30, 1e-3, 1.0, 1e3, 1e30, -1e30}) {
     for (const auto& clipping : clippings(10)) {
@@ -63,7 +63,7 @@ TEST_P(PerExampleBounds, NoContributionExceedsTheBound) {
   }
 }
 
-TEST_P(PerExampleBounds, NonFiniteExampleContributesZeroAndIsCounted) {
+TEST_P(PerExampleBounds, clip_exact_NonFiniteExampleContributesZeroAndIsCounted) {
   const auto dtype = GetParam();
   for (double bad : {kNaN, kInfinity, -kInfinity}) {
     auto model = small_network();

@@ -57,7 +57,7 @@ TEST(Probe, AcceptsTokens) {
   EXPECT_TRUE(probe_of(model, {3}, 9).norm_error < 1e-4);
 }
 
-TEST(Probe, RefusesBatchNormByPathWithRemedy) {
+TEST(Probe, batchnorm_leak_IsRefusedByPathWithRemedy) {
   nn::Sequential inner(nn::Linear(4, 3), nn::BatchNorm1d(3));
   const auto text = refusal(inner, {4});
   EXPECT_TRUE(mentions(text, "module 1")) << text;
@@ -84,7 +84,7 @@ struct CentredImpl : nn::Module {
 };
 TORCH_MODULE(Centred);
 
-TEST(Probe, RefusesStatisticsOverTheBatch) {
+TEST(Probe, batchnorm_leak_StatisticsOverTheBatchAreRefused) {
   for (int kind : {0, 1, 2}) {
     Centred model(kind);
     EXPECT_TRUE(mentions(refusal(model, {4}), "mixes")) << "kind " << kind;

@@ -67,10 +67,10 @@ class LedgerFile : public ::testing::Test {
                             ".jsonl";
 };
 
-// Case 38, ledger_tamper. The head is what run.json and the checkpoint hold.
-using Case38_LedgerTamper = LedgerFile;
+// The head is what run.json and the checkpoint hold.
+using LedgerTamper = LedgerFile;
 
-TEST_F(Case38_LedgerTamper, ADeletedLastLineIsRefused) {
+TEST_F(LedgerTamper, ledger_tamper_ADeletedLastLineIsRefused) {
   const LedgerHead head = write(5, "a");
   std::string cut = text();
   cut.erase(cut.rfind('\n', cut.size() - 2) + 1);
@@ -78,7 +78,7 @@ TEST_F(Case38_LedgerTamper, ADeletedLastLineIsRefused) {
   EXPECT_EQ(refusal(text(), head), "accepted");
 }
 
-TEST_F(Case38_LedgerTamper, AnEditedNoiseMultiplierIsRefused) {
+TEST_F(LedgerTamper, ledger_tamper_AnEditedNoiseMultiplierIsRefused) {
   const LedgerHead head = write(5, "a");
   std::string edited = text();
   const size_t place = edited.rfind("\"noise_multiplier\":1.5");
@@ -88,23 +88,23 @@ TEST_F(Case38_LedgerTamper, AnEditedNoiseMultiplierIsRefused) {
   EXPECT_THAT(refusal(edited, {}), HasSubstr("line 5: was changed"));
 }
 
-TEST_F(Case38_LedgerTamper, TheLedgerOfAnotherRunIsRefused) {
+TEST_F(LedgerTamper, ledger_tamper_TheLedgerOfAnotherRunIsRefused) {
   const LedgerHead head = write(5, "a");
   write(5, "b");
   EXPECT_THAT(refusal(text(), head), HasSubstr("rewritten"));
 }
 
-TEST_F(Case38_LedgerTamper, AnOlderCopyIsRefusedByTheCheckpointsCounter) {
+TEST_F(LedgerTamper, ledger_tamper_AnOlderCopyIsRefusedByTheCheckpointsCounter) {
   write(3, "a");
   const std::string older = text();
   const LedgerHead head = write(5, "a");
   EXPECT_THAT(refusal(older, head), HasSubstr("has 3 lines where 5 were recorded"));
 }
 
-// Case 39, ledger_monotone: whatever crashes between and within writes, however often a run goes
+// Whatever crashes between and within writes, however often a run goes
 // back to a checkpoint, with the same or another random stream, the reported epsilon never falls
 // and covers every release that happened. The model is the set of releases that happened.
-class Case39_LedgerMonotone : public LedgerFile {
+class LedgerMonotone : public LedgerFile {
  protected:
   // The line is durable, whole or torn, when the crash comes; only a whole one can have been
   // followed by its release.
@@ -171,11 +171,11 @@ class Case39_LedgerMonotone : public LedgerFile {
   const std::unique_ptr<Accountant> accountant_ = make_accountant("zcdp");
 };
 
-TEST_F(Case39_LedgerMonotone, OverRandomCrashSequences) {
+TEST_F(LedgerMonotone, ledger_monotone_OverRandomCrashSequences) {
   for (uint64_t seed = 0; seed < 50 && !HasFatalFailure(); ++seed) run_sequence(seed);
 }
 
-TEST_F(Case39_LedgerMonotone, OverTenThousandRandomCrashSequences_Long) {
+TEST_F(LedgerMonotone, ledger_monotone_LongOverTenThousandRandomCrashSequences) {
   for (uint64_t seed = 1000; seed < 11000 && !HasFatalFailure(); ++seed) run_sequence(seed);
 }
 

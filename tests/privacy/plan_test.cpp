@@ -67,7 +67,7 @@ TEST(PlanTest, AddRemoveTakesNothingFromTheNumberOfExamples) {
   EXPECT_EQ(plan(given, 0).divisor(), 60.0);
 }
 
-TEST(PlanTest, ShuffleChargesOneUnsampledGaussianForEveryEpochBegun) {
+TEST(PlanTest, sampling_matches_ledger_ShuffleIsNotAmplified) {
   const DpSgdPlan p = plan(options(SamplingKind::shuffle, Relation::zero_out, 32), 100);
   EXPECT_EQ(p.steps_per_epoch(), 4);
   EXPECT_EQ(p.divisor(), 32.0);

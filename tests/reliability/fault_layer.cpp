@@ -1,7 +1,9 @@
 // Preloaded into a program under test, stands between it and the calls that change files below
 // STARLING_FAULT_ROOT. Every such call is numbered from 1 and written to STARLING_FAULT_TRACE as
-// "<number> <call> <path>". STARLING_FAULT is "kill:<number>" (SIGKILL instead of that call) or
-// "<ENOSPC or EIO>:<number>" (that call, and every one after it, fails so; "EIO" only flushes).
+// "<number> <call> <path>". STARLING_FAULT is "kill:<number>", "term:<number>" or
+// "int:<number>" (that signal before that call), "<ENOSPC or EIO>:<number>" (that call, and every
+// one after it, fails so; "EIO" only flushes), or "clock" (the system's clock falls back by a day
+// whenever it is read). With STARLING_FAULT_FILE, calls on paths with this end alone are numbered.
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -16,6 +18,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <string_view>
 
 namespace {
 
@@ -50,15 +54,27 @@ void trace(long number, const char* call, const char* path) {
   syscall(SYS_close, descriptor);
 }
 
+bool is_numbered(const char* path) {
+  const char* file = std::getenv("STARLING_FAULT_FILE");
+  return file == nullptr || std::string_view(path).ends_with(file);
+}
+
+int signal_of(const char* fault) {
+  if (std::strncmp(fault, "kill", 4) == 0) return SIGKILL;
+  if (std::strncmp(fault, "term", 4) == 0) return SIGTERM;
+  return std::strncmp(fault, "int", 3) == 0 ? SIGINT : 0;
+}
+
 // True where the call fails, with errno set.
 bool strikes(const char* call, const char* path) {
+  if (!is_numbered(path)) return false;
   const long number = ++calls;
   trace(number, call, path);
   const char* fault = std::getenv("STARLING_FAULT");
   const char* colon = fault == nullptr ? nullptr : std::strchr(fault, ':');
   if (colon == nullptr) return false;
   const long at = std::atol(colon + 1);
-  if (std::strncmp(fault, "kill", 4) == 0 && number == at) syscall(SYS_kill, getpid(), SIGKILL);
+  if (number == at && signal_of(fault) != 0) syscall(SYS_kill, getpid(), signal_of(fault));
   if (number < at) return false;
   const bool flush = std::strstr(call, "sync") != nullptr;
   if (std::strncmp(fault, "EIO", 3) == 0 && flush) return (errno = EIO, true);
@@ -67,9 +83,37 @@ bool strikes(const char* call, const char* path) {
   return false;
 }
 
+timespec falling_clock() {
+  static std::atomic<long> readings{0};
+  constexpr long kDay = 86400;
+  timespec now{};
+  syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
+  now.tv_sec -= kDay * ++readings;
+  return now;
+}
+
+bool clock_falls() {
+  const char* fault = std::getenv("STARLING_FAULT");
+  return fault != nullptr && std::strcmp(fault, "clock") == 0;
+}
+
 }  // namespace
 
 extern "C" {
+
+int clock_gettime(clockid_t clock, timespec* now) noexcept {
+  if (clock != CLOCK_REALTIME || !clock_falls())
+    return static_cast<int>(syscall(SYS_clock_gettime, clock, now));
+  *now = falling_clock();
+  return 0;
+}
+
+time_t time(time_t* now) noexcept {
+  timespec at{};
+  clock_gettime(CLOCK_REALTIME, &at);
+  if (now != nullptr) *now = at.tv_sec;
+  return at.tv_sec;
+}
 
 int open(const char* path, int flags, ...) {
   va_list arguments;

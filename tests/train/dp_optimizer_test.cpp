@@ -73,7 +73,7 @@ TEST(DpOptimizer, NoiseHasStandardDeviationSigmaTimesClipOverExpectedBatch) {
   }
 }
 
-TEST(DpOptimizer, EmptyBatchStillTakesANoisedAndCountedStep) {
+TEST(DpOptimizer, empty_batch_IsANoisedAndCountedStep) {
   Line line;
   DpOptimizer dp(*line.model, line.sgd, plan_of(1.0, 1.0), line.ledger, RandomKey::from_seed(1));
   dp.step();
@@ -175,7 +175,7 @@ TEST(DpOptimizer, RefusesALedgerLineThatCountsSomethingElse) {
   refuses(other_relation);
 }
 
-TEST(DpOptimizer, RefusesBatchNormWithItsPathAndARemedy) {
+TEST(DpOptimizer, batchnorm_leak_IsRefusedWithItsPathAndARemedy) {
   nn::Sequential model(nn::Linear(4, 4));
   model->push_back("norm", nn::BatchNorm1d(4));
   torch::optim::SGD sgd(model->parameters(), torch::optim::SGDOptions(0.1));

@@ -37,8 +37,7 @@ LocalMetrics train_with(const DpSgdPlan& privacy, int64_t steps, int64_t count =
                          {RandomKey::from_seed(1), 0, 0});
 }
 
-// Reliability case 57.
-TEST(PrivateTraining, TakesEachExampleAtTheRateThatTheLedgerCounts) {
+TEST(PrivateTraining, sampling_matches_ledger_EachExampleIsTakenAtTheRateCounted) {
   constexpr int64_t kSteps = 60;
   const auto privacy =
       plan({.batch_size = 20, .clip_norm = 1.0, .noise_multiplier = 1.0}, kExamples);

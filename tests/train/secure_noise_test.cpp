@@ -85,7 +85,7 @@ torch::Tensor difference_of_one_more(const DpSgdPlan& plan, const torch::Tensor&
   return with - released(plan, others, NoiseKind::secure, clipping);
 }
 
-TEST(SecureNoise, ReleasesWholeGridStepsOverTheDivisor) {
+TEST(SecureNoise, float_lsb_mironov_ReleasesAreWholeGridStepsOverTheDivisor) {
   for (const auto& [clip, sigma] : {std::pair{1.0, 1.0}, {0.3, 2.0}, {20.0, 0.01}}) {
     const auto plan = plan_of(clip, sigma);
     const double spacing = grid_of(plan).spacing();
@@ -97,7 +97,7 @@ TEST(SecureNoise, ReleasesWholeGridStepsOverTheDivisor) {
   }
 }
 
-TEST(SecureNoise, HasStandardDeviationSigmaTimesClipAlsoOnAnEmptyBatch) {
+TEST(SecureNoise, empty_batch_HasStandardDeviationSigmaTimesClipAsAny) {
   for (const auto& [clip, sigma] : {std::pair{1.0, 2.0}, {3.0, 0.5}, {0.1, 1.0}}) {
     const auto noise = released(plan_of(clip, sigma), torch::zeros({0, kWidth}, torch::kDouble));
     const double deviation = noise.square().mean().sqrt().item<double>();
@@ -106,7 +106,7 @@ TEST(SecureNoise, HasStandardDeviationSigmaTimesClipAlsoOnAnEmptyBatch) {
 }
 
 // The same noise is drawn with and without the example, so that the difference is its contribution.
-TEST(SecureNoise, NoExampleMovesTheGridSumByMoreThanTheClipNorm) {
+TEST(SecureNoise, clip_exact_NoExampleMovesTheGridSumByMoreThanTheClipNorm) {
   for (const auto clipping :
        {Clipping::Kind::flat, Clipping::Kind::per_layer, Clipping::Kind::automatic}) {
     for (const double scale : {1e-9, 1e-3, 1.0, 1e6, 1e150}) {

@@ -1,8 +1,9 @@
 #pragma once
 // One worker's share of a round: takes clients' updates, checks them, lets the strategy turn each
 // into an upload, and sums. An update with a wrong name, shape or dtype, from a client or a round
-// that is not expected, sent twice, with a value that is not finite or outside the public range, is
-// left out whole, counted and logged; the rest of the round goes on.
+// that is not expected, sent twice, with more examples than the client has, with a value that is
+// not finite or outside the public range, is left out whole, counted and logged, and the client
+// keeps the state that it had; the rest of the round goes on.
 
 #include <cstdint>
 #include <map>
@@ -41,6 +42,8 @@ class Collector {
   // `server` must outlive it and stay unchanged.
   Collector(const Server& server, int64_t round, const Channel& channel = {});
 
+  // From now on updates of these clients alone count; without it, of every client.
+  void expect(std::span<const int64_t> clients);
   // `start` is the global model that the client began with. True if the update entered the sum.
   bool add(const ClientUpdate& update, ClientState& state, const StateDict& start);
   bool add(const ClientUpdate& update, ClientState& state) {
@@ -48,6 +51,7 @@ class Collector {
   }
   // The server's own update, for robust rules that compare the others to it.
   void trust(const ClientUpdate& update);
+  // Of other clients of the same round. Errors: Error where both hold an update of one client.
   void merge(Collector&& other);
   // Every rank's round together; robust rules get every rank's uploads.
   void sum_over(Ranks& ranks);
@@ -71,7 +75,7 @@ class Collector {
   UpdateSum sum_;
   std::vector<double> update_;  // trained - global, 0 for parts that are kept
   std::vector<double> upload_;
-  std::vector<bool> seen_;                          // by client id
+  std::vector<bool> expected_, seen_;               // by client id
   std::map<int64_t, std::vector<double>> uploads_;  // by client id; robust rules only
   std::vector<double> trusted_;
   int64_t rejected_ = 0;

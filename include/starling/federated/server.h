@@ -28,6 +28,9 @@ namespace starling {
 struct ServerOptions {
   int64_t population = 1;    // clients of the federation
   int64_t total_weight = 1;  // the largest that a round's weights can add up to: a public constant
+  // Of each client, as registered before the run: an update that claims more is left out. Empty:
+  // claims are taken as they come.
+  std::vector<int64_t> examples = {};
   double update_range = 1024.0;  // without client-level privacy: |coordinate of an upload|, at most
   std::optional<RoundPlan> privacy;  // at client level
   UpdateClipping clipping = UpdateClipping::flat;
