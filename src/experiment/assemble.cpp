@@ -39,7 +39,7 @@ ServerOptions server_options(const Experiment& experiment, const Federation& fed
 }  // namespace
 
 Server make_server(const Experiment& experiment, const Federation& federation) {
-  auto strategy = make_strategy(experiment.strategy);
+  auto strategy = make_strategy(experiment.strategy, federation.public_answers);
   const auto options = server_options(experiment, federation, *strategy);
   return {federation.initial, std::move(strategy), options};
 }
@@ -52,6 +52,7 @@ Simulation make_simulation(const Experiment& experiment, Federation& federation,
                         experiment.compute.threads_per_client);
   simulation.set_channel({experiment.attack, federation.attackers, experiment.communication,
                           RandomKey::from_seed(static_cast<uint64_t>(experiment.seed))});
+  simulation.set_public(federation.public_features);
   if (federation.root) simulation.set_root(*federation.root);
   return simulation;
 }

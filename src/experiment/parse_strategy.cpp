@@ -68,6 +68,21 @@ struct Reader {
     count("max_staleness", 0, s.max_staleness);
     count("concurrency", 1, s.concurrency);
   }
+  void operator()(FedDfSpec& s) { distilling(s); }
+  void operator()(DsFlSpec& s) { distilling(s); }
+  void operator()(FedMdSpec& s) { distilling(s); }
+
+  template <class Spec>
+  void distilling(Spec& s) {
+    weights(s.weights), number("temperature", kPositive, s.temperature);
+    JsonObject inner = object.object_or_empty("distillation");
+    Reader reader{inner};
+    reader.count("public_examples", 1, s.distillation.public_examples);
+    reader.count("epochs", 1, s.distillation.epochs);
+    reader.count("batch_size", 1, s.distillation.batch_size);
+    reader.number("learning_rate", kPositive, s.distillation.learning_rate);
+    inner.finish();
+  }
 
   template <class Spec>
   void adaptive(Spec& s) {

@@ -42,6 +42,7 @@ class Federation {
     check_world();
     check_optimizer();
     check_attack();
+    check_distillation();
   }
 
  private:
@@ -108,6 +109,25 @@ class Federation {
       fail("/attack/kind", quoted(to_string(experiment_.attack)) +
                                " changes classes, and loss \"mse\" predicts a number; use "
                                "\"sign_flip\" or \"gaussian\"");
+  }
+
+  void check_distillation() const {
+    if (distillation_of(experiment_.strategy) == nullptr) return;
+    const std::string who = "strategy " + quoted(strategy_) + " ";
+    if (experiment_.loss.kind == LossKind::mse)
+      fail("/loss/kind", who + "distils classes, and loss \"mse\" predicts a number");
+    if (!std::holds_alternative<NoAttack>(experiment_.attack) &&
+        !std::holds_alternative<LabelFlipAttack>(experiment_.attack))
+      fail("/attack/kind", who + "learns from answers, and " +
+                               quoted(to_string(experiment_.attack)) +
+                               " changes updates; use \"label_flip\"");
+    if (std::holds_alternative<FedDfSpec>(experiment_.strategy) &&
+        !std::holds_alternative<NoCompression>(experiment_.communication))
+      fail("/communication/kind",
+           who + "computes answers from the models that clients send; use \"none\"");
+    const auto* client = client_level(experiment_.privacy);
+    if (client != nullptr && client->clipping == ClippingKind::per_layer)
+      fail("/privacy", who + "uploads answers, which have no layers; use clipping \"flat\"");
   }
 
   void refuse(const std::string& pointer, const std::string& word, const Verdict& verdict) const {

@@ -127,19 +127,29 @@ Dataset split_off(Dataset& data, const std::vector<int64_t>& indices) {
   return chosen;
 }
 
-// The server's own examples, before the others are dealt out.
+// Drawn from the training examples before the others are dealt out.
+Examples set_aside(const Experiment& experiment, Dataset& train, int64_t count,
+                   const std::string& place) {
+  if (count >= train.size())
+    throw InputError(place, std::to_string(count) + " leaves nothing of the " +
+                                std::to_string(train.size()) + " training examples to the clients");
+  RandomStream stream(seed_key(experiment), {Purpose::data});
+  return examples_of(split_off(train, stream.subset(train.size(), count)),
+                     experiment.compute.dtype);
+}
+
+// The server's own examples, and those that are public.
 void take_root(const Experiment& experiment, Dataset& train, Federation& federation,
                const std::string& source) {
-  const auto* fltrust = std::get_if<FlTrustAggregation>(&experiment.aggregation);
-  if (fltrust == nullptr) return;
-  if (fltrust->root_examples >= train.size())
-    throw InputError(source + ": /aggregation/root_examples",
-                     std::to_string(fltrust->root_examples) + " leaves nothing of the " +
-                         std::to_string(train.size()) + " training examples to the clients");
-  RandomStream stream(seed_key(experiment), {Purpose::data});
-  federation.root =
-      examples_of(split_off(train, stream.subset(train.size(), fltrust->root_examples)),
-                  experiment.compute.dtype);
+  if (const auto* fltrust = std::get_if<FlTrustAggregation>(&experiment.aggregation))
+    federation.root = set_aside(experiment, train, fltrust->root_examples,
+                                source + ": /aggregation/root_examples");
+  if (const auto* distillation = distillation_of(experiment.strategy)) {
+    federation.public_features = set_aside(experiment, train, distillation->public_examples,
+                                           source + ": /strategy/distillation/public_examples")
+                                     .features;
+    federation.public_answers = distillation->public_examples * train.outputs();
+  }
 }
 
 // Calls work(features, labels) on float32 values, which it may change.

@@ -27,6 +27,15 @@ struct Fields {
     json["server_learning_rate"] = s.server_learning_rate;
   }
   template <class Spec>
+  void distilling(const Spec& s) {
+    weights(s.weights);
+    json["temperature"] = s.temperature;
+    json["distillation"] = {{"public_examples", s.distillation.public_examples},
+                            {"epochs", s.distillation.epochs},
+                            {"batch_size", s.distillation.batch_size},
+                            {"learning_rate", s.distillation.learning_rate}};
+  }
+  template <class Spec>
   void adaptive(const Spec& s) {
     averaged(s);
     json["beta_1"] = s.beta_1;
@@ -53,6 +62,9 @@ struct Fields {
     json["max_staleness"] = s.max_staleness;
     json["concurrency"] = s.concurrency;
   }
+  void operator()(const FedDfSpec& s) { distilling(s); }
+  void operator()(const DsFlSpec& s) { distilling(s); }
+  void operator()(const FedMdSpec& s) { distilling(s); }
 
   void operator()(const MeanAggregation&) {}
   void operator()(const MedianAggregation&) {}

@@ -86,6 +86,11 @@ void Collector::check(const ClientUpdate& update) const {
   if (!registered.empty() && update.examples > registered[client])
     throw Error("it claims more examples than the client is registered with");
   check_same_layout(server_.global(), update.state, "the update");
+  const Distilling* distilling = server_.strategy().distilling();
+  const int64_t expected = distilling == nullptr ? 0 : distilling->answers;
+  if (std::ssize(update.answers) != expected)
+    throw Error("it holds " + std::to_string(update.answers.size()) + " answers where " +
+                std::to_string(expected) + " are expected");
 }
 
 void Collector::read_update(const ClientUpdate& update, ClientState& state,
@@ -108,18 +113,18 @@ void Collector::read_update(const ClientUpdate& update, ClientState& state,
   result.momentum = update.momentum;
   result.initial_loss = update.initial_loss;
   result.staleness = update.staleness;
+  result.answers = update.answers;
   server_.strategy().upload(result, state.memory, upload_);
 }
 
 // Through the wire: what the server goes on with is what it decodes.
 void Collector::send(int64_t client, ClientState& state) {
-  if (server_.kept_size() == 0 && std::holds_alternative<NoCompression>(channel_.communication)) {
-    bytes_up_ += upload_bytes(channel_.communication, std::ssize(upload_));
-    return;
-  }
   const StreamId id{Purpose::compression, client, round_};
-  if (server_.kept_size() == 0) {
-    bytes_up_ += compress(channel_.communication, upload_, state.residual, channel_.key, id);
+  if (server_.sends_whole_upload()) {
+    bytes_up_ += std::holds_alternative<NoCompression>(channel_.communication)
+                     ? upload_bytes(channel_.communication,
+                                    server_.strategy().sent_size(server_.layout().size()))
+                     : compress(channel_.communication, upload_, state.residual, channel_.key, id);
     return;
   }
   auto shared = shared_values(server_, upload_);

@@ -31,6 +31,14 @@ constexpr const char* kBuffer =
     "a buffer of uploads is no cohort whose size and sampling could be accounted for";
 constexpr const char* kControls =
     "the update and the change of the control variate are one vector with one clip";
+constexpr const char* kDistilledSteps =
+    "what models of noised steps answer on the public set, and what is learnt from it, is "
+    "post-processing";
+constexpr const char* kWholeModels =
+    "the server computes answers from every client's model, which no clip bounds; \"dsfl\" and "
+    "\"fedmd\" release answers that are clipped and noised";
+constexpr const char* kAnswers =
+    "a client's answers on the public set are one vector with one clip, summed and noised once";
 
 constexpr Row kTable[] = {
     {"fedavg", kYes, kYes, kYes},
@@ -48,6 +56,9 @@ constexpr Row kTable[] = {
     {"ditto", {allowed, kOwnMetrics}, {allowed, kOwnMetrics}, {allowed, kOwnMetrics}},
     {"fedsgd", kYes, kYes, kYes},
     {"fedbuff", kYes, {refused, kBuffer}, {refused, kBuffer}},
+    {"feddf", {allowed, kDistilledSteps}, {refused, kWholeModels}, {refused, kWholeModels}},
+    {"dsfl", {allowed, kDistilledSteps}, {joint_clip, kAnswers}, {joint_clip, kAnswers}},
+    {"fedmd", {allowed, kDistilledSteps}, {joint_clip, kAnswers}, {joint_clip, kAnswers}},
 };
 
 const Row* row_of(std::string_view strategy) {

@@ -49,6 +49,10 @@ Verdict compatible(std::string_view strategy, const RobustSpec& aggregation) {
     if (strategy == several)
       return refused("\"" + to_string(aggregation) +
                      "\" judges updates, and the strategy uploads more than the update");
+  for (const char* answers : {"feddf", "dsfl", "fedmd"})
+    if (strategy == answers)
+      return refused("\"" + to_string(aggregation) +
+                     "\" judges updates, and the strategy learns from answers on the public set");
   return allowed();
 }
 

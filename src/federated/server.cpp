@@ -83,6 +83,10 @@ int64_t Server::weight_of(int64_t examples) const {
   return options_.privacy ? std::min(weight, options_.privacy->weight_cap) : weight;
 }
 
+bool Server::sends_whole_upload() const {
+  return kept_size_ == 0 || strategy_->distilling() != nullptr;
+}
+
 void Server::add_noise(UpdateSum& sum, int64_t round, const RandomKey& key) const {
   const RoundPlan& plan = *options_.privacy;
   const GaussianNoise noise(plan.sum_noise_multiplier(),

@@ -10,6 +10,7 @@
 
 #include "federated/local_correction.h"
 #include "federated/personal_model.h"
+#include "federated/public_set.h"
 #include "federated/shares.h"
 #include "starling/core/error.h"
 #include "starling/core/log.h"
@@ -118,6 +119,49 @@ void Simulation::on_workers(int64_t jobs,
   if (failure) std::rethrow_exception(failure);
 }
 
+// Where clients distil, they learn the consensus before they train; what their models answer then
+// is part of the upload.
+ClientUpdate Simulation::train_client(Model& model, const Client& client, const Server& server,
+                                      const StateDict& start, const ClientTask& task) const {
+  const Distilling* distilling = server.strategy().distilling();
+  if (distilling == nullptr) return client.train(model, start, task);
+  StateDict digested = start;
+  if (distilling->at_clients) {
+    load_state(model, start);
+    learn_consensus(model, public_, server.strategy(),
+                    {task.key.derive("digest"), client.id(), task.round});
+    digested = state_of(model);
+  }
+  auto update = client.train(model, digested, task);
+  update.answers = answers_of(model, public_, *distilling);
+  return update;
+}
+
+// The server's own student of the clients' mean answers.
+void Simulation::distil_global(Server& server, int64_t round, const RandomKey& key) {
+  if (server.strategy().consensus().empty()) return;
+  on_workers(1, [&](Model& model, size_t, int64_t) {
+    load_state(model, server.global());
+    learn_consensus(model, public_, server.strategy(), {key.derive("distillation"), -1, round});
+    const auto distilled = state_of(model);
+    if (!all_finite(distilled))
+      throw Error("the distilled model would not be finite in " + first_non_finite(distilled) +
+                  "; lower the learning rate of strategy.distillation");
+    server.restore(distilled, server.clip_norm());
+  });
+}
+
+// A client that keeps its whole model is sent one the first time.
+int64_t Simulation::bytes_down(const Server& server,
+                               const std::vector<int64_t>& participants) const {
+  const int64_t size = server.layout().size(), kept = server.kept_size();
+  int64_t values = std::ssize(participants) * server.strategy().download_size(size - kept);
+  if (server.strategy().distilling() != nullptr && kept == size)
+    for (const int64_t client : participants)
+      values += states_[static_cast<size_t>(client)].personal.empty() ? size : 0;
+  return download_bytes(values);
+}
+
 // One sum for each worker.
 void Simulation::train(Share& share, const Server& server,
                        const std::function<ClientTask(int64_t)>& task) {
@@ -134,7 +178,8 @@ void Simulation::train(Share& share, const Server& server,
       work.initial_loss = server.strategy().wants_initial_loss();
       work.local.correction = local_correction(model, server, state);
       const StateDict& global = work.start ? *work.start : server.global();
-      const auto update = client.train(model, work.start ? global : start_of(server, state), work);
+      const auto update =
+          train_client(model, client, server, work.start ? global : start_of(server, state), work);
       share.metrics[place] = update.metrics;
       if (collectors[worker].add(update, state, global))
         train_personal(model, client, server, state, work);
@@ -155,6 +200,8 @@ RoundOutcome Simulation::round(Server& server, int64_t round,
   share.ids = longest_first(participants, clients_);
   share.places = places_of_rank(*ranks_, share.ids, clients_);
   share.metrics.resize(share.ids.size());
+  RoundOutcome outcome;
+  outcome.bytes_down = bytes_down(server, share.ids);
   together(*ranks_, [&] { train(share, server, task); });
 
   const auto count = std::ssize(share.ids);
@@ -163,19 +210,16 @@ RoundOutcome Simulation::round(Server& server, int64_t round,
   collector.sum_over(*ranks_);
   share_metrics(*ranks_, share.metrics);
   share_states(*ranks_, share.own_ids(), states_);
-  RoundOutcome outcome;
   outcome.used = collector.sum().clients();
   outcome.rejected = collector.rejected();
   outcome.failed = share.failures.count();
   outcome.bytes_up = collector.bytes_up();
-  outcome.bytes_down =
-      count *
-      download_bytes(server.strategy().download_size(server.layout().size() - server.kept_size()));
   for (const auto& one : share.metrics) outcome.metrics += one;
   together(*ranks_, [&] {
     share.failures.refuse_all_of(count);
     if (root_) collector.trust(root_->train(*replicas_[0], server.global(), task(-1)));
     server.finish(collector, key);
+    if (outcome.used > 0 || server.options().privacy) distil_global(server, round, key);
   });
   return outcome;
 }

@@ -7,6 +7,8 @@ namespace starling {
 namespace {
 
 struct Maker {
+  int64_t answers = 0;
+
   std::unique_ptr<Strategy> operator()(const FedAvgSpec& spec) const { return fedavg(spec); }
   std::unique_ptr<Strategy> operator()(const FedAvgMSpec& spec) const { return fedavgm(spec); }
   std::unique_ptr<Strategy> operator()(const FedProxSpec& spec) const { return fedprox(spec); }
@@ -24,6 +26,9 @@ struct Maker {
   std::unique_ptr<Strategy> operator()(const DittoSpec& spec) const { return ditto(spec); }
   std::unique_ptr<Strategy> operator()(const FedSgdSpec& spec) const { return fedsgd(spec); }
   std::unique_ptr<Strategy> operator()(const FedBuffSpec& spec) const { return fedbuff(spec); }
+  std::unique_ptr<Strategy> operator()(const FedDfSpec& spec) const { return feddf(spec, answers); }
+  std::unique_ptr<Strategy> operator()(const DsFlSpec& spec) const { return dsfl(spec, answers); }
+  std::unique_ptr<Strategy> operator()(const FedMdSpec& spec) const { return fedmd(spec, answers); }
 };
 
 struct Namer {
@@ -42,6 +47,9 @@ struct Namer {
   std::string operator()(const DittoSpec&) const { return "ditto"; }
   std::string operator()(const FedSgdSpec&) const { return "fedsgd"; }
   std::string operator()(const FedBuffSpec&) const { return "fedbuff"; }
+  std::string operator()(const FedDfSpec&) const { return "feddf"; }
+  std::string operator()(const DsFlSpec&) const { return "dsfl"; }
+  std::string operator()(const FedMdSpec&) const { return "fedmd"; }
 };
 
 }  // namespace
@@ -62,14 +70,23 @@ int64_t Strategy::weight(int64_t examples) const {
   return weights_ == Weighting::uniform ? 1 : examples;
 }
 
-std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec) {
-  return std::visit(Maker{}, spec);
+std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec, int64_t answers) {
+  return std::visit(Maker{answers}, spec);
 }
 
 std::string to_string(const StrategySpec& spec) { return std::visit(Namer{}, spec); }
 
 Weighting weighting_of(const StrategySpec& spec) {
   return std::visit([](const auto& kind) { return kind.weights; }, spec);
+}
+
+const PublicDistillation* distillation_of(const StrategySpec& spec) {
+  return std::visit(
+      [](const auto& kind) -> const PublicDistillation* {
+        if constexpr (requires { kind.distillation; }) return &kind.distillation;
+        return nullptr;
+      },
+      spec);
 }
 
 }  // namespace starling

@@ -39,7 +39,7 @@ Json description_of_data(const Json& experiment) {
 std::string overrides(const Json& data) {
   const std::string rounds = " --set /rounds=1";
   if (data.at("format") == "csv") return rounds;
-  return rounds + " --set /dataset/train_limit=2000 --set /dataset/test_limit=200";
+  return rounds + " --set /dataset/train_limit=3000 --set /dataset/test_limit=200";
 }
 
 class ExperimentLong : public ::testing::TestWithParam<fs::path> {};

@@ -44,6 +44,15 @@ TEST(Federation, ParseOfWrittenIsTheSame) {
       {"/strategy", R"({"kind": "ditto", "weights": "uniform", "lambda": 0.5})"},
       {"/strategy", R"({"kind": "fedbuff", "server_learning_rate": 0.5, "buffer_size": 3,
                         "max_staleness": 4, "concurrency": 5})"},
+      {"/strategy", R"({"kind": "feddf", "weights": "uniform", "temperature": 3.0,
+                        "distillation": {"public_examples": 7, "epochs": 2, "batch_size": 8,
+                                         "learning_rate": 0.01}})"},
+      {"/strategy", R"({"kind": "dsfl", "weights": "examples", "temperature": 0.5,
+                        "distillation": {"public_examples": 7, "epochs": 2, "batch_size": 8,
+                                         "learning_rate": 0.01}})"},
+      {"/strategy", R"({"kind": "fedmd", "weights": "examples", "temperature": 2.0,
+                        "distillation": {"public_examples": 7, "epochs": 2, "batch_size": 8,
+                                         "learning_rate": 0.01}})"},
       {"/aggregation", R"({"kind": "median"})"},
       {"/aggregation", R"({"kind": "trimmed_mean", "beta": 0.3})"},
       {"/aggregation", R"({"kind": "krum", "malicious_clients": 2})"},
@@ -81,8 +90,8 @@ TEST(Federation, FieldsBelongToTheirKind) {
             "server_learning_rate");
   EXPECT_EQ(error_with("/strategy", R"({"kind": "fedadm"})"),
             "x.json: /strategy/kind: \"fedadm\" is not one of fedavg, fedavgm, fedprox, scaffold, "
-            "fednova, fedadagrad, fedadam, fedyogi, feddyn, qfedavg, fedbn, fedper, ditto, fedsgd "
-            "or fedbuff (did you mean \"fedadam\"?)");
+            "fednova, fedadagrad, fedadam, fedyogi, feddyn, qfedavg, fedbn, fedper, ditto, fedsgd, "
+            "fedbuff, feddf, dsfl or fedmd (did you mean \"fedadam\"?)");
   EXPECT_EQ(error_with("/strategy", R"({"kind": "qfedavg", "weights": "examples"})"),
             "x.json: /strategy/weights: is not a known key; known are kind or q");
   EXPECT_EQ(error_with("/strategy", R"({"kind": "fedper"})"),
@@ -141,7 +150,30 @@ TEST(FederationRules, TheCheckerReadsTheTableAtClientLevel) {
       }
     }
   }
-  EXPECT_EQ(refused, 6);
+  EXPECT_EQ(refused, 8);
+}
+
+// Answers on a public set are neither updates nor numbers to predict.
+TEST(FederationRules, StrategiesThatDistilRefuseWhatTheyWouldIgnore) {
+  for (const char* strategy : {"feddf", "dsfl", "fedmd"}) {
+    const Json base = with("/strategy/kind", "\"" + std::string(strategy) + "\"");
+    EXPECT_EQ(error(base), "");
+    EXPECT_EQ(error(with("/attack", R"({"kind": "label_flip"})", base)), "");
+    for (const auto& [pointer, value] : {std::pair{"/loss", R"({"kind": "mse"})"},
+                                         {"/attack", R"({"kind": "sign_flip"})"},
+                                         {"/attack", R"({"kind": "backdoor"})"},
+                                         {"/aggregation", R"({"kind": "median"})"}}) {
+      EXPECT_TRUE(error(with(pointer, value, base)).starts_with("x.json: " + std::string(pointer)))
+          << strategy << " " << value << ": " << error(with(pointer, value, base));
+    }
+    EXPECT_EQ(error(with("/communication", R"({"kind": "float16"})", base)).empty(),
+              strategy != std::string("feddf"));
+  }
+  Json json = test::smallest_client_level();
+  json["strategy"] = Json::object({{"kind", "dsfl"}});
+  EXPECT_EQ(error(json), "");
+  json["privacy"]["clipping"] = "per_layer";
+  EXPECT_TRUE(error(json).starts_with("x.json: /privacy: strategy \"dsfl\" uploads answers"));
 }
 
 TEST(FederationRules, PoissonCohortsOfProtectedClientsAreNotCutOff) {

@@ -73,6 +73,11 @@ Json with_strategy(const std::string& word) {
   json["strategy"] = Json::object({{"kind", word}});
   if (word == "fedper") json["strategy"]["personal"] = Json::array({"4"});
   if (word == "fedbuff") json["strategy"].update({{"buffer_size", 3}, {"concurrency", 5}});
+  if (word == "feddf" || word == "dsfl" || word == "fedmd") {
+    json["local"]["epochs"] = 5;
+    json["strategy"]["distillation"] = {
+        {"public_examples", 100}, {"epochs", 20}, {"batch_size", 20}, {"learning_rate", 0.005}};
+  }
   if (word == "fedsgd") json["local"] = parse_json(R"({"steps": 1, "batch_size": 100})", "local");
   return json;
 }
@@ -196,6 +201,59 @@ TEST_F(Federations, PersonalModelsFitTheirClientsBetter) {
        {R"({"kind": "fedper", "personal": ["4"]})", R"({"kind": "ditto"})"}) {
     json["strategy"] = parse_json(strategy, "strategy");
     EXPECT_GT(run_twice(json).rounds.back().client_accuracy->mean, global + 0.05) << strategy;
+  }
+}
+
+// With few labels a client, the ensemble knows more after one round than the mean of its models.
+TEST_F(Federations, FedDfLearnsFromTheEnsemble) {
+  Json json = with_strategy("feddf");
+  json["partition"] =
+      parse_json(R"({"kind": "labels", "clients": 5, "labels_per_client": 2})", "p");
+  json["rounds"] = 1;
+  const auto distilled = run_twice(json);
+  json["strategy"] = Json::object({{"kind", "fedavg"}});
+  const auto averaged = run_twice(json);
+  EXPECT_GT(*distilled.rounds.back().accuracy, *averaged.rounds.back().accuracy + 0.05);
+  // The same models travel, 100 of the 400 examples being the server's.
+  EXPECT_EQ(distilled.bytes_up, averaged.bytes_up);
+  EXPECT_EQ(distilled.bytes_down, averaged.bytes_down);
+}
+
+TEST_F(Federations, AnswersTravelInThePlaceOfModels) {
+  const int64_t answers = 4 * 100 * 10, model = 4 * (784 * 16 + 16 + 32 + 170);
+  for (const char* kind : {"dsfl", "fedmd"}) {
+    SCOPED_TRACE(kind);
+    Json json = with_strategy(kind);
+    json["rounds"] = 6;
+    const auto record = run_twice(json);
+    EXPECT_EQ(record.bytes_up, 6 * 8 * answers);
+    EXPECT_EQ(record.bytes_down, 8 * (model + 5 * answers)) << "the first round's model, then more";
+    EXPECT_GT(*record.rounds.back().accuracy, 0.3);
+    json["communication"] = Json::object({{"kind", "float16"}});
+    EXPECT_LT(*run_twice(json).bytes_up, 6 * 8 * answers * 51 / 100);
+  }
+}
+
+TEST_F(Federations, DistillationIsPrivateAtEachLevel) {
+  for (const char* kind : {"feddf", "dsfl", "fedmd"}) {
+    SCOPED_TRACE(kind);
+    Json json = with_strategy(kind);
+    json["strategy"]["weights"] = "uniform";
+    json["privacy"] =
+        parse_json(R"({"unit": "example", "noise_multiplier": 1, "insecure_seed": 1})", "p");
+    const auto record = run_twice(json);
+    EXPECT_EQ(record.privacy.front().ledger_lines, 3 * 8);
+    json["strategy"] = Json::object({{"kind", "fedavg"}});
+    EXPECT_GT(record.privacy.front().epsilon, 0.9 * run_twice(json).privacy.front().epsilon);
+    if (kind == std::string("feddf")) continue;
+    json = with_strategy(kind);
+    json["privacy"] = parse_json(
+        R"({"unit": "client", "noise_multiplier": 0.1, "clip_norm": 30, "insecure_seed": 1})", "p");
+    json["participation"] = parse_json(R"({"kind": "poisson", "rate": 0.5})", "participation");
+    const auto whole = run_twice(json);
+    EXPECT_EQ(whole.privacy.front().unit, "client");
+    EXPECT_EQ(whole.privacy.front().ledger_lines, 3);
+    EXPECT_FALSE(whole.bytes_down.has_value());
   }
 }
 

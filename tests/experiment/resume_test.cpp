@@ -51,6 +51,9 @@ const std::vector<Stateful> kStrategies = {
     {"fedbn", R"({"strategy": {"kind": "fedbn"}})"},
     {"fedper", R"({"strategy": {"kind": "fedper", "personal": ["4"]}})"},
     {"ditto", R"({"strategy": {"kind": "ditto"}})"},
+    {"feddf", R"({"strategy": {"kind": "feddf", "distillation": {"public_examples": 40}}})"},
+    {"dsfl", R"({"strategy": {"kind": "dsfl", "distillation": {"public_examples": 40}}})"},
+    {"fedmd", R"({"strategy": {"kind": "fedmd", "distillation": {"public_examples": 40}}})"},
 };
 
 const std::vector<Stateful> kOthers = {
@@ -62,6 +65,11 @@ const std::vector<Stateful> kOthers = {
     {"client_level_secure_noise", client_level(R"(, "noise": "secure")")},
     {"adaptive_clipping", client_level(R"(, "adaptive": {"bit_noise_multiplier": 4})")},
     {"fedadam_at_client_level", client_level("", "fedadam")},
+    {"dsfl_at_client_level",
+     R"({"strategy": {"kind": "dsfl", "distillation": {"public_examples": 40}},
+         "participation": {"kind": "poisson", "rate": 0.5, "fraction": null},
+         "privacy": {"unit": "client", "noise_multiplier": 1, "delta": 1e-2,
+                     "insecure_seed": 1}})"},
     {"ftrl_tree", R"({"strategy": {"weights": "uniform"}, "participation": null,
                       "privacy": {"unit": "client", "noise_multiplier": 1, "delta": 1e-2,
                                   "insecure_seed": 1, "release": "tree"}})"},

@@ -107,7 +107,10 @@ TEST(Table, FollowsWhatStrategiesUpload) {
       {"fedper", {Treatment::allowed, Treatment::allowed}},
       {"ditto", {Treatment::allowed, Treatment::allowed}},
       {"fedsgd", {Treatment::allowed, Treatment::allowed}},
-      {"fedbuff", {Treatment::allowed, Treatment::refused}}};
+      {"fedbuff", {Treatment::allowed, Treatment::refused}},
+      {"feddf", {Treatment::allowed, Treatment::refused}},
+      {"dsfl", {Treatment::allowed, Treatment::joint_clip}},
+      {"fedmd", {Treatment::allowed, Treatment::joint_clip}}};
   for (const auto& [strategy, levels] : expected) {
     for (const auto sampling : kSamplings) {
       for (const auto adversary : kAdversaries)
@@ -125,7 +128,7 @@ TEST(Table, FollowsWhatStrategiesUpload) {
 
 // A strategy that uploads more than the update is never allowed without a joint clip.
 TEST(Table, MoreThanTheUpdateIsClippedJointlyOrRefused) {
-  for (const auto& strategy : {"scaffold", "fednova", "qfedavg"})
+  for (const auto& strategy : {"scaffold", "fednova", "qfedavg", "feddf", "dsfl", "fedmd"})
     EXPECT_NE(compatible(strategy, ProtectedUnit::client, CohortSampling::poisson,
                          Adversary::every_global_model)
                   .treatment,
@@ -153,7 +156,9 @@ TEST(Aggregation, RobustRulesHaveNoSensitivityOfAMean) {
 
 TEST(Aggregation, RobustRulesTakeUpdatesAlone) {
   for (const auto& strategy : strategy_words()) {
-    const bool more = strategy == "scaffold" || strategy == "fednova" || strategy == "qfedavg";
+    const std::set<std::string> others = {"scaffold", "fednova", "qfedavg",
+                                          "feddf",    "dsfl",    "fedmd"};
+    const bool more = others.contains(strategy);
     for (const auto& rule : robust_rules())
       EXPECT_EQ(compatible(strategy, rule).refused(), more) << strategy;
     EXPECT_FALSE(compatible(strategy, RobustSpec(MeanAggregation{})).refused());

@@ -55,10 +55,12 @@ struct Federation {
   Examples test;                   // declared public
   std::vector<int64_t> attackers;  // ascending
   std::optional<Examples>
-      stamped_test;              // under a backdoor: other classes, stamped, labelled target
-  std::optional<Examples> root;  // the server's own examples, for fltrust
-  std::optional<LinearLaw> law;  // that the data were drawn by, where it is known
-  ModelFactory factory;          // makes models with the initial weights and frozen layers
+      stamped_test;               // under a backdoor: other classes, stamped, labelled target
+  std::optional<Examples> root;   // the server's own examples, for fltrust
+  torch::Tensor public_features;  // [n, ...] of strategies that distil; undefined for others
+  int64_t public_answers = 0;     // numbers that a model answers on them
+  std::optional<LinearLaw> law;   // that the data were drawn by, where it is known
+  ModelFactory factory;           // makes models with the initial weights and frozen layers
   StateDict initial;
   int64_t parameters = 0;  // trainable
   int64_t train_examples = 0;

@@ -18,10 +18,11 @@ struct ClientUpdate {
   StateDict state;       // the client's model after local training; Client::train returns the
                          // model's own tensors, which hold until the model is used again
   LocalMetrics metrics;
-  double learning_rate = 0.0;  // of the local optimizer in this round
-  double momentum = 0.0;       // of it
-  double initial_loss = 0.0;   // of the global model on the client's examples, where asked for
-  int64_t staleness = 0;       // global models made since the client began
+  double learning_rate = 0.0;     // of the local optimizer in this round
+  double momentum = 0.0;          // of it
+  double initial_loss = 0.0;      // of the global model on the client's examples, where asked for
+  int64_t staleness = 0;          // global models made since the client began
+  std::vector<double> answers{};  // of the trained model on the public set, where distilled
 };
 
 // One client's work in one round.

@@ -67,6 +67,8 @@ class Server {
   // Whether clients keep this part of the layout to themselves.
   bool keeps_local(size_t part) const { return kept_[part]; }
   int64_t kept_size() const { return kept_size_; }  // coordinates of those parts
+  // Whether the wire takes uploads as they are: nothing in them belongs to a part that is kept.
+  bool sends_whole_upload() const;
 
   // Ends the collector's round: adds the noise of the plan, if any, to its sum and changes the
   // global model. Without privacy a round without uploads leaves it as it is; so does one with

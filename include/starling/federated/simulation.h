@@ -41,6 +41,8 @@ class Simulation {
   void set_ranks(Ranks& ranks) { ranks_ = &ranks; }
   // The server's own examples, for robust rules that compare uploads to its own update.
   void set_root(Examples root) { root_.emplace(-1, std::move(root)); }
+  // [n, ...]: the examples without labels that strategies distil on.
+  void set_public(torch::Tensor features) { public_ = std::move(features); }
   // By client id; strategies keep what they need from round to round here, on every rank alike.
   std::vector<ClientState>& states() { return states_; }
 
@@ -64,6 +66,10 @@ class Simulation {
   // One evaluation a slice, of every `step`-th slice from `first` on; the others are empty.
   std::vector<Evaluation> slices_of(const StateDict& state, const Examples& data,
                                     int64_t batch_size, int64_t first, int64_t step);
+  ClientUpdate train_client(Model& model, const Client& client, const Server& server,
+                            const StateDict& start, const ClientTask& task) const;
+  void distil_global(Server& server, int64_t round, const RandomKey& key);
+  int64_t bytes_down(const Server& server, const std::vector<int64_t>& participants) const;
   void on_workers(int64_t jobs,
                   const std::function<void(Model&, size_t worker, int64_t job)>& work);
 
@@ -72,6 +78,7 @@ class Simulation {
   Channel channel_;
   Ranks* ranks_ = &one_rank();
   std::optional<Client> root_;
+  torch::Tensor public_;
   std::vector<std::shared_ptr<Model>> replicas_;
   int64_t threads_per_client_;
 };

@@ -38,6 +38,18 @@ struct LocalResult {
   int64_t staleness = 0;                // global models made since the client began; FedBuff only
   double initial_loss = 0.0;  // mean loss of the global model on the client's examples; only
                               // where wants_initial_loss()
+  std::span<const double> answers = {};  // of the trained model on the public set; only where
+                                         // distilling()
+};
+
+// How a strategy distils on its public set. Answers are [public examples, classes], row by row.
+struct Distilling {
+  PublicDistillation settings;
+  int64_t answers = 0;               // numbers in them
+  bool probabilities = false;        // answers are softmax(logits), not logits
+  double target_temperature = 1.0;   // targets are softmax(mean answers / this)
+  double student_temperature = 1.0;  // learnt by softmax(logits / this)
+  bool at_clients = false;           // clients learn them too, before they train
 };
 
 // L1 norm of the weights with which `steps` gradients enter the sum of steps of heavy-ball
@@ -81,8 +93,11 @@ class Strategy {
   virtual LocalCorrection correction(const ClientMemory& memory) const;
   // True: training is preceded by one evaluation of the global model on the client's examples.
   virtual bool wants_initial_loss() const { return false; }
-  // Coordinates uploaded by a model of `size` coordinates; at least `size`, the update's own first.
+  // Coordinates uploaded by a model of `size` coordinates: the update's own first, of which there
+  // are none where clients upload answers in its place.
   virtual int64_t upload_size(int64_t size) const { return size; }
+  // Those that a client sends; the rest is what the server computes from them.
+  virtual int64_t sent_size(int64_t size) const { return upload_size(size); }
   // Coordinates that a client is sent, for a model of which `size` are shared.
   virtual int64_t download_size(int64_t size) const { return size; }
   // Fills `upload`, [upload_size]; may change the client's memory. By default: the update itself.
@@ -96,6 +111,11 @@ class Strategy {
   virtual bool keeps_local(const TensorPlace&) const { return false; }
   // Where a client also trains a model of its own, pulled toward the global one by this strength.
   virtual std::optional<double> personal_proximal() const { return std::nullopt; }
+
+  // Null for a strategy that does not distil.
+  virtual const Distilling* distilling() const { return nullptr; }
+  // The mean answers of the last round that had any, [answers]; empty before it.
+  virtual std::span<const double> consensus() const { return {}; }
 
   // At the server --------------------------------------------------------------------------------
   // Changes the global model, [size], by the mean upload of a round that had at least one.
@@ -127,6 +147,11 @@ std::unique_ptr<Strategy> ditto(const DittoSpec& spec);
 std::unique_ptr<Strategy> fedsgd(const FedSgdSpec& spec);
 std::unique_ptr<Strategy> fedbuff(const FedBuffSpec& spec);
 
-std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec);
+std::unique_ptr<Strategy> feddf(const FedDfSpec& spec, int64_t answers);
+std::unique_ptr<Strategy> dsfl(const DsFlSpec& spec, int64_t answers);
+std::unique_ptr<Strategy> fedmd(const FedMdSpec& spec, int64_t answers);
+
+// `answers`: numbers in a model's answers on the public set, for strategies that distil.
+std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec, int64_t answers = 0);
 
 }  // namespace starling

@@ -153,12 +153,57 @@ struct FedBuffSpec {
   bool operator==(const FedBuffSpec&) const = default;
 };
 
-using StrategySpec = std::variant<FedAvgSpec, FedAvgMSpec, FedProxSpec, ScaffoldSpec, FedNovaSpec,
-                                  FedAdagradSpec, FedAdamSpec, FedYogiSpec, FedDynSpec, QFedAvgSpec,
-                                  FedBnSpec, FedPerSpec, DittoSpec, FedSgdSpec, FedBuffSpec>;
+// What strategies that distil share. The public set is `public_examples` of the training examples,
+// drawn before the others are dealt out; their labels are not used, and under privacy they count as
+// public. Models learn the mean answers on it, by Adam, for `epochs` epochs a round.
+struct PublicDistillation {
+  int64_t public_examples = 1000;  // >= 1
+  int64_t epochs = 5;              // >= 1
+  int64_t batch_size = 64;         // >= 1
+  double learning_rate = 1e-3;     // > 0
+  bool operator==(const PublicDistillation&) const = default;
+};
+
+// FedDF (Lin et al. 2020, arXiv 2006.07242, algorithm 1): x += mean d, then x learns the softened
+// mean logits of the clients' models, which the server computes on the public set.
+struct FedDfSpec {
+  Weighting weights = Weighting::examples;
+  double temperature = 1.0;  // > 0, of the mean logits and of x
+  PublicDistillation distillation;
+  bool operator==(const FedDfSpec&) const = default;
+};
+
+// DS-FL (Itahara et al. 2020, arXiv 2008.06180, algorithm 1): clients keep their models and upload
+// their class probabilities p_i on the public set in the place of an update; the server sharpens
+// their mean, t = softmax(mean p / temperature) (entropy reduction), learns t, and sends it to the
+// clients, which learn it before they next train. The paper weighs clients alike.
+struct DsFlSpec {
+  Weighting weights = Weighting::uniform;
+  double temperature = 0.1;  // > 0; below 1 it lowers the entropy of t
+  PublicDistillation distillation;
+  bool operator==(const DsFlSpec&) const = default;
+};
+
+// FedMD (Li and Wang 2019, arXiv 1910.03581, algorithm 1) without its first phase, which needs
+// public labels: clients keep their models, upload their logits on the public set, and digest the
+// mean (the consensus) before they next train. The distance is the Kullback-Leibler divergence of
+// softened answers. Beyond the paper the server learns the consensus as well.
+struct FedMdSpec {
+  Weighting weights = Weighting::uniform;
+  double temperature = 1.0;  // > 0
+  PublicDistillation distillation;
+  bool operator==(const FedMdSpec&) const = default;
+};
+
+using StrategySpec =
+    std::variant<FedAvgSpec, FedAvgMSpec, FedProxSpec, ScaffoldSpec, FedNovaSpec, FedAdagradSpec,
+                 FedAdamSpec, FedYogiSpec, FedDynSpec, QFedAvgSpec, FedBnSpec, FedPerSpec,
+                 DittoSpec, FedSgdSpec, FedBuffSpec, FedDfSpec, DsFlSpec, FedMdSpec>;
 
 // "fedavg": the word of the experiment file.
 std::string to_string(const StrategySpec& spec);
 Weighting weighting_of(const StrategySpec& spec);
+// Null for a strategy that does not distil.
+const PublicDistillation* distillation_of(const StrategySpec& spec);
 
 }  // namespace starling
