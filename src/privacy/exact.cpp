@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "privacy/accountants.h"
@@ -32,9 +33,10 @@ constexpr int kMostPasses = 8;
 // Of Chernoff's bound, where the first pass begins at an estimate instead.
 constexpr double kLeastStart = 1e-2;
 constexpr double kWorthAStart = 0.8;
+constexpr double kMostStart = 50.0;  // larger bounds are close
 // Where Chernoff's bound of log delta lies further above, or its theta is a smaller share, an
 // estimate is too low.
-constexpr double kFarFromChernoff = 14.0;
+constexpr double kFarFromChernoff = 40.0;
 constexpr double kFarFromTheta = 0.1;
 // Releases among which hits are looked for.
 constexpr size_t kMostSplit = 16;
@@ -272,6 +274,19 @@ void split_hits(Side& side, double epsilon, double log_delta) {
   }
 }
 
+// A place for the first pass that is nearer than Chernoff's bound, where an estimate is credible.
+std::optional<Chernoff> estimated_start(const Side& side, const std::vector<Term>& terms,
+                                        const Chernoff& chernoff, double bound, double log_delta) {
+  if (bound > kMostStart) return std::nullopt;
+  const double start = estimated_epsilon(terms, log_delta, kLeastStart * bound, bound);
+  if (!(start < kWorthAStart * bound)) return std::nullopt;
+  const Chernoff there = chernoff_log_delta(side, start);
+  const bool low =
+      there.value > log_delta + kFarFromChernoff || there.theta < kFarFromTheta * chernoff.theta;
+  if (low) return std::nullopt;
+  return Chernoff{there.theta, start};
+}
+
 Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double log_delta,
                     double at_least) {
   if (const auto curve = closed_form(terms, direction)) {
@@ -285,18 +300,15 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
   if (bound <= at_least) return {0.0, 0.0, ""};
   Answer best{bound, kInf, "bound (Chernoff)"};
   double theta = chernoff.theta, epsilon = bound, reach = 10.0, fineness = 1.0;
-  const double start = estimated_epsilon(terms, log_delta, kLeastStart * bound, bound);
-  if (start < kWorthAStart * bound) {
-    const Chernoff there = chernoff_log_delta(side, start);
-    const bool low =
-        there.value > log_delta + kFarFromChernoff || there.theta < kFarFromTheta * chernoff.theta;
-    if (!low) {
-      epsilon = start;
-      theta = there.theta;
-    }
+  if (const auto start = estimated_start(side, terms, chernoff, bound, log_delta)) {
+    epsilon = start->value;
+    theta = start->theta;
   }
   const bool few = side.releases.size() <= kMostSplit;
   for (int pass = 0; pass < most_passes(side) && fineness < 1000.0; ++pass) {
+    const Answer before = best;
+    const double fineness_before = fineness;
+    const bool hits_before = side.hits;
     const auto curve = make_curve(side, theta, epsilon, log_delta, reach, fineness);
     const double high = curve ? safe_epsilon(*curve, log_delta, best.value) : kInf;
     if (high < kInf) {
@@ -317,7 +329,11 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
       split_hits(side, 0.95 * best.value, log_delta);
     }
     const bool nearly = best.error < 4.0 * kTightEnough * std::max(2.0, best.value);
-    if (!far && !rounds) fineness *= nearly ? 4.0 : 8.0;
+    const bool above = epsilon >= 0.99 * best.value;  // where a first pass at an estimate is not
+    if (!far && !rounds && above) fineness *= nearly ? 4.0 : 8.0;
+    const bool stuck = above && best.value == before.value && best.error == before.error &&
+                       fineness == fineness_before && side.hits == hits_before;
+    if (stuck) break;
     reach = far ? 10.0 : 2.0;
     epsilon = best.value;
     theta = chernoff_log_delta(side, epsilon).theta;

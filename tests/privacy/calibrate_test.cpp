@@ -50,10 +50,10 @@ TEST(CalibrateTest, NoiseHasSixDigits) {
 TEST(CalibrateTest, FewEvaluationsSuffice) {
   const GaussianAccountant accountant;
   calibrate_noise_multiplier(accountant, {1.0, 1e-5}, gaussians(1, 100));
-  EXPECT_LE(accountant.evaluations, 16);
+  EXPECT_LE(accountant.evaluations, 6);
   accountant.evaluations = 0;
   calibrate_steps(accountant, {1.0, 1e-5}, [](int64_t steps) { return gaussians(50.0, steps); });
-  EXPECT_LE(accountant.evaluations, 24);
+  EXPECT_LE(accountant.evaluations, 10);
 }
 
 // Counts the questions put to the exact accountant.
@@ -87,7 +87,7 @@ TEST(CalibrateTest, RareHitsNeedFewEvaluations) {
     const CountingAccountant exact;
     const double noise =
         calibrate_noise_multiplier(exact, row.target, gaussians(1, row.steps, row.rate));
-    EXPECT_LE(exact.evaluations, 10) << row.rate;
+    EXPECT_LE(exact.evaluations, 7) << row.rate;
     EXPECT_TRUE(satisfies(exact, gaussians(noise, row.steps, row.rate), row.target)) << row.rate;
     EXPECT_FALSE(satisfies(exact, gaussians(noise * 0.998, row.steps, row.rate), row.target))
         << row.rate;

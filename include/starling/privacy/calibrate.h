@@ -32,8 +32,8 @@ bool would_exceed(const Accountant& accountant, const Composition& spent,
 Composition with_noise_multiplier(Composition composition, double noise_multiplier);
 
 // The smallest noise multiplier whose composition satisfies the target, with 6 digits, at most
-// about 1e-5 too large, or as much as a fifth of the accountant's certified error in epsilon makes
-// up where that is more; at most 2^40, at least 2^-20, or 0 where no noise is needed. Infinity
+// about 1e-5 too large; where the accountant certifies its error, as much too large as 2e-5 of
+// epsilon makes up, or a fifth of that error where it is more; at most 2^40, at least 2^-20, or 0 where no noise is needed. Infinity
 // where epsilon or delta is 0 and only infinite noise gives that. With adaptive clipping it stays
 // below twice the smallest bit_noise_multiplier. Errors: InputError where no noise satisfies it
 // (other events already spend more, or the counts' noise allows no more).
