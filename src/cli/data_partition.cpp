@@ -51,7 +51,8 @@ Dataset training_set(const Experiment& experiment, const std::string& folder) {
   wanted.folder = folder;
   wanted.train_limit = experiment.dataset.train_limit;
   wanted.seed = static_cast<uint64_t>(experiment.seed);
-  wanted.writers = std::holds_alternative<NaturalPartition>(experiment.partition);
+  if (const auto* natural = std::get_if<NaturalPartition>(&experiment.partition))
+    wanted.owners = natural->by;
   Dataset train = load_dataset(experiment.dataset.name, wanted).train;
   if (train.is_regression())
     throw InputError("dataset " + experiment.dataset.name,

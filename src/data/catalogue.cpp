@@ -45,7 +45,30 @@ void check(const PixelSet& set, const DatasetInfo& info, const SplitFiles& files
 [[noreturn]] void refuse_writers(const DatasetInfo& info) {
   throw InputError("dataset " + info.name,
                    "does not record who made each example; partition kind \"natural\" needs "
-                   "mnist, digits or phrases");
+                   "mnist, digits or phrases, or the column of a table");
+}
+
+// A number would make a client of every value, and the outcome is what is to be learned.
+void check_owners(const DatasetInfo& info, const std::string& owners) {
+  if (owners.empty()) return;
+  if (info.format != DatasetFormat::csv) {
+    if (info.format == DatasetFormat::linear) refuse_writers(info);
+    if (owners != "writer")
+      throw InputError("dataset " + info.name, "does not record the \"" + owners +
+                                                   "\" that partition/by asks for; allowed is "
+                                                   "\"writer\"");
+    return;
+  }
+  std::vector<std::string> names;
+  for (const TableColumn& column : info.table.columns) {
+    if (column.kind != ColumnKind::category && column.kind != ColumnKind::ignore) continue;
+    if (column.name == owners) return;
+    names.push_back(column.name);
+  }
+  throw InputError("dataset " + info.name, "has no column \"" + owners +
+                                               "\" of kind category or ignore, which partition/by "
+                                               "asks for" +
+                                               did_you_mean(owners, names));
 }
 
 PixelSet load_split(const DatasetInfo& info, const SplitFiles& files, const std::string& name,
@@ -62,7 +85,7 @@ PixelSet load_split(const DatasetInfo& info, const SplitFiles& files, const std:
     set = read_idx_images(images, labels, name, {info.classes, info.first_label, info.transposed});
   }
   check(set, info, files);
-  if (!options.writers) return set;
+  if (options.owners.empty()) return set;
   if (files.writers.empty()) refuse_writers(info);
   set.owners = read_qmnist_writers(require_file(info, files.writers, options.folder), set.labels);
   return set;
@@ -72,16 +95,16 @@ Dataset load_table(const DatasetInfo& info, TablePart part, const LoadOptions& o
   const bool is_train = part == TablePart::train;
   const SplitFiles& files = is_train ? info.train : info.test;
   const auto limit = is_train ? options.train_limit : options.test_limit;
-  Dataset set = read_table(require_file(info, files.table, options.folder),
-                           info.name + (is_train ? " train" : " test"), info.table,
-                           info.table.test_every > 0 ? part : TablePart::all);
+  Dataset set =
+      read_table(require_file(info, files.table, options.folder),
+                 info.name + (is_train ? " train" : " test"), info.table,
+                 info.table.test_every > 0 ? part : TablePart::all, is_train ? options.owners : "");
   check_count(set.name, set.size(), files);
   if (limit) keep_first(set, *limit);
   return set;
 }
 
 DataSplit load_tables(const DatasetInfo& info, const LoadOptions& options) {
-  if (options.writers) refuse_writers(info);
   if (options.mean) {
     throw InputError("dataset " + info.name,
                      "is a table: mean and std stand in its description, one a column");
@@ -90,15 +113,14 @@ DataSplit load_tables(const DatasetInfo& info, const LoadOptions& options) {
 }
 
 DataSplit draw(const DatasetInfo& info, const LoadOptions& options) {
-  const bool is_law = info.format == DatasetFormat::linear;
-  if (options.writers && is_law) refuse_writers(info);
   if (options.mean) {
     throw InputError("dataset " + info.name, "is drawn as it is; mean and std do not apply");
   }
   const int64_t train = options.train_limit.value_or(info.train.examples);
   const int64_t test = options.test_limit.value_or(info.test.examples);
-  return is_law ? draw_linear(info.law, train, test, options.seed)
-                : draw_phrases(info.grammar, train, test, options.seed);
+  return info.format == DatasetFormat::linear
+             ? draw_linear(info.law, train, test, options.seed)
+             : draw_phrases(info.grammar, train, test, options.seed);
 }
 
 DatasetInfo digits_info() {
@@ -228,6 +250,7 @@ DataSplit load_dataset(const DatasetInfo& info, const LoadOptions& options) {
   if (options.mean.has_value() != options.std.has_value()) {
     throw InputError("dataset " + info.name, "give both mean and std, or neither");
   }
+  check_owners(info, options.owners);
   if (info.format == DatasetFormat::csv) return load_tables(info, options);
   if (!has_images(info.format)) return draw(info, options);
   Normalization normalization = info.normalization;

@@ -104,8 +104,9 @@ Partition partition_shards(std::span<const int64_t> labels, int64_t clients,
 Partition partition_natural(std::span<const int64_t> owners) {
   if (owners.empty()) {
     throw InputError("partition/kind",
-                     "natural needs a data set that records who made each example "
-                     "(digits, phrases, or mnist with its writer ids); choose another kind");
+                     "natural needs a data set that records where each example comes from "
+                     "(digits, phrases, mnist with its writer ids, or a column of a table); "
+                     "choose another kind");
   }
   return Partition{group_by_value(owners)};
 }
@@ -130,10 +131,7 @@ Partition make(const LabelsPartition& spec, const Dataset& data, RandomStream& s
 Partition make(const QuantityPartition& spec, const Dataset& data, RandomStream& stream) {
   return partition_quantity(data.size(), spec.clients, spec.law, stream);
 }
-Partition make(const NaturalPartition& spec, const Dataset& data, RandomStream&) {
-  if (spec.by != "writer") {
-    throw InputError("partition/by", "\"" + spec.by + "\" is unknown; allowed is \"writer\"");
-  }
+Partition make(const NaturalPartition&, const Dataset& data, RandomStream&) {
   return partition_natural(data.owners);
 }
 

@@ -80,6 +80,28 @@ class Records {
   int64_t count_ = 0;
 };
 
+// Numbers the cells of one column as they first appear.
+class OwnerColumn {
+ public:
+  OwnerColumn(const TableSchema& schema, const std::string& name) {
+    if (name.empty()) return;
+    const auto found = std::ranges::find(schema.columns, name, &TableColumn::name);
+    if (found == schema.columns.end())
+      throw InputError("partition/by", "the table has no column \"" + name + "\"");
+    index_ = found - schema.columns.begin();
+  }
+
+  void append(const CsvReader& reader, Dataset& data) {
+    if (index_ < 0) return;
+    const std::string& cell = reader.cells()[static_cast<size_t>(index_)].text;
+    data.owners.push_back(numbers_.emplace(cell, std::ssize(numbers_)).first->second);
+  }
+
+ private:
+  int64_t index_ = -1;  // no column
+  Places numbers_;
+};
+
 // Cells to features, column by column.
 class Encoder {
  public:
@@ -150,14 +172,18 @@ class Encoder {
 };
 
 Dataset read_all(CsvReader& reader, const std::string& place, const std::string& name,
-                 const TableSchema& schema, TablePart part) {
+                 const TableSchema& schema, TablePart part, const std::string& owners) {
   Dataset data;
   data.name = name;
   data.shape = {schema.features()};
   data.classes = static_cast<int64_t>(schema.outcome().classes.size());
   const Encoder encoder(schema);
   Records records(reader, schema, part);
-  while (records.next()) encoder.append(records.reader(), data);
+  OwnerColumn owner_column(schema, owners);
+  while (records.next()) {
+    encoder.append(records.reader(), data);
+    owner_column.append(records.reader(), data);
+  }
   if (data.size() == 0) throw InputError(place, "holds no record");
   return data;
 }
@@ -194,15 +220,15 @@ std::vector<std::string> TableSchema::feature_names() const {
 }
 
 Dataset read_table(const std::string& path, const std::string& name, const TableSchema& schema,
-                   TablePart part) {
+                   TablePart part, const std::string& owners) {
   CsvReader reader(path, schema.dialect);
-  return read_all(reader, path, name, schema, part);
+  return read_all(reader, path, name, schema, part, owners);
 }
 
 Dataset parse_table(std::string bytes, const std::string& name, const TableSchema& schema,
-                    TablePart part) {
+                    TablePart part, const std::string& owners) {
   CsvReader reader(name, std::move(bytes), schema.dialect);
-  return read_all(reader, name, name, schema, part);
+  return read_all(reader, name, name, schema, part, owners);
 }
 
 std::vector<std::vector<std::string>> first_records(const std::string& path,

@@ -18,7 +18,8 @@ DataSplit load_data(const Experiment& experiment, const DatasetInfo& info,
   wanted.mean = spec.mean;
   wanted.std = spec.std;
   wanted.seed = static_cast<uint64_t>(experiment.seed);
-  wanted.writers = std::holds_alternative<NaturalPartition>(experiment.partition);
+  if (const auto* natural = std::get_if<NaturalPartition>(&experiment.partition))
+    wanted.owners = natural->by;
   return load_dataset(info, wanted);
 }
 

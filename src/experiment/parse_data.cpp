@@ -22,6 +22,13 @@ const Words<Kind> kKinds = {{"iid", Kind::iid},
                             {"quantity", Kind::quantity},
                             {"natural", Kind::natural}};
 
+NaturalPartition natural(JsonObject& object) {
+  NaturalPartition partition{.by = object.string("by", "writer")};
+  if (partition.by.empty())
+    object.fail("by", "is empty; say \"writer\", or name the column of a table");
+  return partition;
+}
+
 PartitionSpec read_kind(JsonObject& object) {
   switch (object.choice("kind", kKinds, Kind::iid)) {
     case Kind::iid:
@@ -43,8 +50,7 @@ PartitionSpec read_kind(JsonObject& object) {
       return QuantityPartition{.clients = clients(object),
                                .law = object.choice("law", kQuantityLaws)};
     case Kind::natural:
-      return NaturalPartition{
-          .by = object.choice<std::string>("by", {{"writer", "writer"}}, "writer")};
+      return natural(object);
   }
   return IidPartition{};
 }

@@ -179,8 +179,11 @@ TEST_F(Catalogue, DataThatAreNotAsDescribedAreRefused) {
 TEST_F(Catalogue, WritersOfASetWithoutThemAreRefused) {
   write_data();
   LoadOptions options;
-  options.writers = true;
+  options.owners = "writer";
   EXPECT_THAT(input_error([&] { load_dataset(json(), options); }), HasSubstr("who made each"));
+  options.owners = "city";
+  EXPECT_THAT(input_error([&] { load_dataset(json(), options); }),
+              HasSubstr("does not record the \"city\""));
 }
 
 TEST_F(Catalogue, UnknownNamesSuggestTheNearest) {
@@ -244,7 +247,7 @@ TEST_F(RealData, MnistHasAWriterAnImage) {
     GTEST_SKIP() << "STARLING_DATA does not hold the writer ids.";
   }
   LoadOptions options;
-  options.writers = true;
+  options.owners = "writer";
   const DataSplit mnist = load_dataset("mnist", options);
   auto stream = RandomStream(RandomKey::from_seed(1), {Purpose::partition});
   const Partition train = make_partition(NaturalPartition{}, mnist.train, stream);

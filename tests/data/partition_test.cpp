@@ -284,7 +284,6 @@ TEST(Partition, RefusesWhatTheDataCannotGive) {
   refuse([&] { partition_labels(labels, 10, 11, random); }, "partition/labels_per_client: 11");
   refuse([&] { partition_labels(labels, 100, 10, random); }, "take fewer clients");
   refuse([&] { partition_natural({}); }, "natural needs");
-  refuse([&] { make_partition(NaturalPartition{"city"}, dataset(10, 2), random); }, "\"city\"");
 }
 
 }  // namespace

@@ -55,6 +55,15 @@ std::string error_of(const std::string& bytes, const TableSchema& columns = sche
   return input_error([&] { parse_table(bytes, "t", columns); });
 }
 
+TEST(Table, ClientsAreTheCellsOfAColumnAsTheyFirstAppear) {
+  const std::string bytes = "50,x,b,1\n20,y,a,0\n40,x,zebra,1\n30,z,?,0\n10,z,yak,0\n20,y,b,1\n";
+  EXPECT_THAT(parse_table(bytes, "t", schema(), TablePart::all, "work").owners,
+              ElementsAre(0, 1, 2, 3, 4, 0));
+  EXPECT_THAT(parse_table(bytes, "t", schema(), TablePart::all, "id").owners,
+              ElementsAre(0, 1, 0, 2, 2, 1));
+  EXPECT_TRUE(parse_table(bytes, "t", schema()).owners.empty());
+}
+
 TEST(Table, StandardisesNumbersAndSpreadsCategories) {
   const Dataset data = parse_table("50,x,b,1.\n20,,a,0\n40,?,zebra,1\n", "t", schema());
   EXPECT_EQ(data.shape, std::vector<int64_t>{4});
@@ -150,8 +159,11 @@ TEST(TableDescription, LoadsItsFilesAndSaysTheClasses) {
   options.mean = options.std = {1.0};
   EXPECT_THAT(input_error([&] { load_dataset(json, options); }), HasSubstr("one a column"));
   options = {};
-  options.writers = true;
-  EXPECT_THAT(input_error([&] { load_dataset(json, options); }), HasSubstr("who made each"));
+  for (const char* owners : {"writer", "x", "y"}) {  // no column, a number, the label
+    options.owners = owners;
+    EXPECT_THAT(input_error([&] { load_dataset(json, options); }),
+                HasSubstr("has no column \"" + std::string(owners) + "\" of kind"));
+  }
 }
 
 TEST(TableDescription, RefusesWhatItCannotMean) {

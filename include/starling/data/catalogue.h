@@ -91,13 +91,15 @@ struct LoadOptions {
   std::optional<int64_t> test_limit;
   // Instead of the description's, of images: both or neither.
   std::optional<std::vector<double>> mean, std;
-  uint64_t seed = 1;     // of what is drawn
-  bool writers = false;  // fill `owners`, for partition "natural"
+  uint64_t seed = 1;  // of what is drawn
+  // Fills `owners` of the training set, for partition "natural": "writer", or the name of a column
+  // of a table. Empty: nothing is asked for.
+  std::string owners;
 };
 
 // Errors: InputError where a file is missing (it names the remedy), damaged or not as described, a
-// limit exceeds the examples, writers are asked of a set that has none, or mean and std of a table.
-// `load_pixels` takes images only.
+// limit exceeds the examples, owners are asked for that are not recorded, or mean and std of a
+// table. `load_pixels` takes images only.
 PixelSplit load_pixels(const DatasetInfo& info, const LoadOptions& options);
 DataSplit load_dataset(const DatasetInfo& info, const LoadOptions& options = {});
 DataSplit load_dataset(const std::string& name_or_file, const LoadOptions& options = {});

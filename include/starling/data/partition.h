@@ -96,7 +96,7 @@ struct QuantityPartition {
   bool operator==(const QuantityPartition&) const = default;
 };
 struct NaturalPartition {
-  std::string by = "writer";  // the one kind of owner that data sets record
+  std::string by = "writer";  // or, of a table, the column that says where a record lies
   bool operator==(const NaturalPartition&) const = default;
 };
 using PartitionSpec =

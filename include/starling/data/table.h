@@ -53,14 +53,16 @@ struct TableSchema {
 
 enum class TablePart { all, train, test };
 
-// Features [n, F] in the order of the columns, and labels or targets. Errors: InputError
+// Features [n, F] in the order of the columns, and labels or targets. Where the name of a column is
+// given as `owners`, so are owners: its cells as they stand, numbered as they first appear, the
+// missing one being one of them. Errors: InputError
 // "<file>:<line>:<column>: ..." where a cell is not what its column says, the header names other
 // columns, or there are more than 2^31 values; without a record, naming the file.
 Dataset read_table(const std::string& path, const std::string& name, const TableSchema& schema,
-                   TablePart part = TablePart::all);
+                   TablePart part = TablePart::all, const std::string& owners = "");
 // The same of bytes in memory, which `name` names in errors too.
 Dataset parse_table(std::string bytes, const std::string& name, const TableSchema& schema,
-                    TablePart part = TablePart::all);
+                    TablePart part = TablePart::all, const std::string& owners = "");
 
 // The cells of the first `count` records of a part, as they stand.
 std::vector<std::vector<std::string>> first_records(const std::string& path,
