@@ -35,26 +35,31 @@ Json description_of_data(const Json& experiment) {
   return read_json((kRoot / "datasets" / (name + ".json")).string());
 }
 
-// Tables are small, and one file holds all of theirs; of everything else the first examples do.
-std::string overrides(const Json& data) {
+// Tables are small, and one file holds all of theirs; of everything else the first examples do, and
+// those that the server sets aside.
+std::string overrides(const Json& experiment, const Json& data) {
   const std::string rounds = " --set /rounds=1";
   if (data.at("format") == "csv") return rounds;
-  return rounds + " --set /dataset/train_limit=3000 --set /dataset/test_limit=200";
+  const int64_t aside =
+      experiment.value("/strategy/distillation/public_examples"_json_pointer, int64_t{0});
+  return rounds + " --set /dataset/train_limit=" + std::to_string(2000 + aside) +
+         " --set /dataset/test_limit=200";
 }
 
 class ExperimentLong : public ::testing::TestWithParam<fs::path> {};
 
 TEST_P(ExperimentLong, PlansAsItStandsAndRunsSmall) {
   const std::string file = "'" + GetParam().string() + "'";
-  const Json data = description_of_data(read_json(GetParam().string()));
+  const Json experiment = read_json(GetParam().string());
+  const Json data = description_of_data(experiment);
   const Outcome plan = starling("check " + file);
   if (plan.err.find("starling data fetch") != std::string::npos)
     GTEST_SKIP() << "set STARLING_DATA to a folder with " << data.at("name");
   EXPECT_EQ(plan.code, 0) << plan.err;
 
   const Folder folder("experiment");
-  const Outcome run =
-      starling("run " + file + overrides(data) + " --quiet --out '" + (folder / "run") + "'");
+  const Outcome run = starling("run " + file + overrides(experiment, data) + " --quiet --out '" +
+                               (folder / "run") + "'");
   ASSERT_EQ(run.code, 0) << run.err;
   const Json record = read_json(folder / "run/run.json");
   EXPECT_EQ(record.at("status"), "complete");
@@ -71,8 +76,7 @@ std::vector<std::string> commands_of(const std::string& text) {
   std::vector<std::string> commands;
   for (std::sregex_iterator match(text.begin(), text.end(), command), end; match != end; ++match) {
     const std::string found = (*match)[1];
-    if (std::regex_search(found, std::regex("\\b(RUN|FILE|EXPERIMENT|NAME)\\b")))
-      continue;
+    if (std::regex_search(found, std::regex("\\b(RUN|FILE|EXPERIMENT|NAME)\\b"))) continue;
     commands.push_back(found.starts_with("run ") ? "check " + found.substr(4) : found);
   }
   return commands;
