@@ -259,9 +259,11 @@ void Run::one_round(int64_t round) {
   progress.round.round = round + 1;
   if (!federation_.plan.has_secret_cohorts()) {
     progress.round.clients = std::ssize(story.charged);
-    folder_.append_communication(round + 1, story, outcome);
-    record_.bytes_up = record_.bytes_up.value_or(0) + outcome.bytes_up;
-    record_.bytes_down = record_.bytes_down.value_or(0) + outcome.bytes_down;
+    // What became of a protected client's upload is private.
+    const bool shows_uploads = !federation_.plan.server;
+    folder_.append_communication(round + 1, story, outcome, shows_uploads);
+    if (shows_uploads) record_.bytes_up = record_.bytes_up.value_or(0) + outcome.bytes_up;
+    if (shows_uploads) record_.bytes_down = record_.bytes_down.value_or(0) + outcome.bytes_down;
   }
   progress.round.learning_rate =
       learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds) *

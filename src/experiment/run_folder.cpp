@@ -15,9 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kTables[] = {"rounds.csv",   "timings.csv", "communication.csv",
-                                   "training.csv", "private.csv", "private_clients.csv",
-                                   "clients.csv"};
+// Under both of their names.
+std::vector<std::string> table_files() {
+  std::vector<std::string> files;
+  for (const Table* table : all_tables()) {
+    files.emplace_back(table->file);
+    if (table->private_file != nullptr) files.emplace_back(table->private_file);
+  }
+  return files;
+}
 
 std::string time_text(const char* format) {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -83,13 +89,13 @@ RunFolder RunFolder::reopen(const std::string& folder) {
 
 std::map<std::string, int64_t> RunFolder::table_sizes() const {
   std::map<std::string, int64_t> sizes;
-  for (const char* name : kTables)
+  for (const auto& name : table_files())
     if (fs::exists(path(name))) sizes[name] = static_cast<int64_t>(fs::file_size(path(name)));
   return sizes;
 }
 
 void RunFolder::cut_tables(const std::map<std::string, int64_t>& sizes) const {
-  for (const char* name : kTables) {
+  for (const auto& name : table_files()) {
     const auto kept = sizes.find(name);
     if (kept == sizes.end()) {
       fs::remove(path(name));
@@ -108,42 +114,41 @@ void RunFolder::write_experiment(const Json& resolved) const {
   write_file_atomically(path("experiment.json"), resolved.dump(2) + "\n");
 }
 
-DurableFile& RunFolder::csv(std::unique_ptr<DurableFile>& file, const std::string& name,
-                            const std::string& header, unsigned mode) {
+DurableFile& RunFolder::open(std::unique_ptr<DurableFile>& file, const Table& table,
+                             bool is_private_run) {
   if (!file) {
-    if (!fs::exists(path(name))) write_file_atomically(path(name), header + "\n", mode);
-    file = std::make_unique<DurableFile>(path(name));
+    const std::string name = path(table.name(is_private_run));
+    if (!fs::exists(name))
+      write_file_atomically(name, table.header() + "\n", table.mode(is_private_run));
+    file = std::make_unique<DurableFile>(name);
   }
   return *file;
 }
 
 void RunFolder::append_round(const RoundRecord& round, double seconds) {
   const std::string number = std::to_string(round.round);
-  csv(rounds_, "rounds.csv",
-      "round,clients,learning_rate,test_accuracy,test_loss,epsilon,client_epsilon,attack_success,"
-      "test_auc,test_f1")
+  open(rounds_, rounds_table())
       .append(number + "," + cell(round.clients) + "," + cell(round.learning_rate) + "," +
               cell(round.accuracy) + "," + cell(round.loss) + "," + cell(round.epsilon) + "," +
               cell(round.client_epsilon) + "," + cell(round.attack_success) + "," +
               cell(round.auc) + "," + cell(round.f1) + "\n");
-  csv(timings_, "timings.csv", "round,seconds").append(number + "," + cell(seconds) + "\n");
+  open(timings_, timings_table()).append(number + "," + cell(seconds) + "\n");
 }
 
 void RunFolder::append_communication(int64_t round, const RoundStory& story,
-                                     const RoundOutcome& outcome) {
-  csv(communication_, "communication.csv",
-      "round,trained,counted,rejected,bytes_down,bytes_up,simulated_time")
+                                     const RoundOutcome& outcome, bool shows_uploads) {
+  const auto of_uploads = [&](int64_t value) { return shows_uploads ? std::to_string(value) : ""; };
+  open(communication_, communication_table())
       .append(std::to_string(round) + "," + std::to_string(story.charged.size()) + "," +
-              std::to_string(outcome.used) + "," + std::to_string(outcome.rejected) + "," +
-              std::to_string(outcome.bytes_down) + "," + std::to_string(outcome.bytes_up) + "," +
+              of_uploads(outcome.used) + "," + of_uploads(outcome.rejected) + "," +
+              std::to_string(outcome.bytes_down) + "," + of_uploads(outcome.bytes_up) + "," +
               cell(story.duration) + "\n");
 }
 
 void RunFolder::append_training(int64_t round, const LocalMetrics& metrics, bool is_private) {
   const double loss =
       metrics.examples == 0 ? 0.0 : metrics.loss_sum / static_cast<double>(metrics.examples);
-  csv(training_, is_private ? "private.csv" : "training.csv",
-      "round,steps,examples,train_loss,clipped,non_finite", is_private ? 0600 : 0644)
+  open(training_, training_table(), is_private)
       .append(std::to_string(round) + "," + std::to_string(metrics.steps) + "," +
               std::to_string(metrics.examples) + "," + cell(loss) + "," +
               std::to_string(metrics.clipped) + "," + std::to_string(metrics.non_finite) + "\n");
@@ -151,8 +156,7 @@ void RunFolder::append_training(int64_t round, const LocalMetrics& metrics, bool
 
 void RunFolder::append_client(int64_t round, int64_t client, const Evaluation& evaluation,
                               bool is_regression, bool is_private) {
-  csv(clients_, is_private ? "private_clients.csv" : "clients.csv",
-      "round,client,examples,accuracy,loss", is_private ? 0600 : 0644)
+  open(clients_, clients_table(), is_private)
       .append(std::to_string(round) + "," + std::to_string(client) + "," +
               std::to_string(evaluation.examples) + "," +
               (is_regression ? "" : cell(evaluation.accuracy())) + "," + cell(evaluation.loss()) +

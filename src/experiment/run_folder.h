@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "experiment/metrics.h"
 #include "starling/core/files.h"
 #include "starling/core/folder_lock.h"
 #include "starling/core/json.h"
@@ -34,8 +35,10 @@ class RunFolder {
 
   void write_experiment(const Json& resolved) const;
   void append_round(const RoundRecord& round, double seconds);
-  // Who was there and what travelled: for rounds whose cohorts are public.
-  void append_communication(int64_t round, const RoundStory& story, const RoundOutcome& outcome);
+  // Who was there and what travelled: for rounds whose cohorts are public. `shows_uploads` is false
+  // under client-level privacy, where it is private which uploads were fit to count.
+  void append_communication(int64_t round, const RoundStory& story, const RoundOutcome& outcome,
+                            bool shows_uploads);
   // Training metrics: private in a DP run, and then readable by the owner alone.
   void append_training(int64_t round, const LocalMetrics& metrics, bool is_private);
   // The global model's accuracy on one client's own examples: likewise.
@@ -45,8 +48,8 @@ class RunFolder {
   void finish(const RunRecord& record, const StateDict& model) const;
 
  private:
-  DurableFile& csv(std::unique_ptr<DurableFile>& file, const std::string& name,
-                   const std::string& header, unsigned mode = 0644);
+  DurableFile& open(std::unique_ptr<DurableFile>& file, const Table& table,
+                    bool is_private_run = false);
 
   explicit RunFolder(const std::string& folder);
 

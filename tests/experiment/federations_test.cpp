@@ -289,6 +289,17 @@ TEST_F(Federations, WhatTheModelOrTheCohortCannotMeetIsRefusedAtTheStart) {
             "clients");
 }
 
+// Everybody takes part in public, and which uploads were fit to count is private.
+TEST_F(Federations, log_hygiene_UploadsOfProtectedClientsAreNotCounted) {
+  Json json = federation();
+  json["strategy"] = Json::object({{"weights", "uniform"}});
+  json["privacy"] = parse_json(R"({"unit": "client", "noise_multiplier": 1})", "privacy");
+  const auto record = run(json, 1);
+  EXPECT_FALSE(record.bytes_up.has_value());
+  const auto table = text(0, "communication.csv");
+  EXPECT_EQ(table.substr(table.find('\n') + 1, 8), "1,8,,,40") << table;
+}
+
 // Whole clients are protected: nothing shows who took part.
 TEST_F(Federations, SecretCohortsStaySecret) {
   Json json = federation();
