@@ -18,7 +18,10 @@ bool Table::holds_secrets() const {
 
 std::string Table::header() const {
   std::string line;
-  for (const auto& column : columns) line += (line.empty() ? "" : ",") + std::string(column.name);
+  for (const auto& column : columns) {
+    if (!line.empty()) line += ',';
+    line += column.name;
+  }
   return line;
 }
 
