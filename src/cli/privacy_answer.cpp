@@ -35,7 +35,8 @@ std::string neighbours(Relation relation, const std::string& record) {
 
 std::string error_words(const PrivacyBound& bound) {
   std::string words = bound.detail;
-  if (std::isfinite(bound.error)) {
+  // 0 where epsilon was given and delta is the answer.
+  if (std::isfinite(bound.error) && bound.error > 0.0) {
     words += (words.empty() ? "" : "; ") + std::string("at most ") + rounded_up(bound.error, 2) +
              " above the exact value";
   }

@@ -202,6 +202,12 @@ TEST_F(PrivacyCliTest, DeltaAtTheAnsweredEpsilonIsTheDeltaGiven) {
   EXPECT_NEAR(json_of(back)["delta"].get<double>(), 1e-5, 1e-9);
 }
 
+TEST_F(PrivacyCliTest, DeltaClaimsNoErrorOfAnEpsilonThatWasGiven) {
+  Words words{"delta", "--epsilon", "2"};
+  words.insert(words.end(), kCommon.begin(), kCommon.begin() + 6);
+  EXPECT_THAT(output_of(words), Not(HasSubstr("above the exact value")));
+}
+
 TEST_F(PrivacyCliTest, RdpOnlyEventsAreAnsweredByRdpAndSaidSo) {
   const Words words{"epsilon", "--sampling", "fixed",   "--examples", "1000",
                     "--batch", "10",         "--steps", "100",        "--noise-multiplier",
