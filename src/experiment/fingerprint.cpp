@@ -8,19 +8,23 @@
 
 namespace starling::experiment {
 
-Environment environment_of(int64_t workers) {
-  return {{"starling", STARLING_VERSION},
-          {"libtorch", TORCH_VERSION},
-          {"cpu", at::get_cpu_capability()},
-          {"binary", sha256_of_file("/proc/self/exe")},
-          {"workers", std::to_string(workers)}};
+Environment environment_of(int64_t workers, int64_t ranks) {
+  Environment environment = {{"starling", STARLING_VERSION},
+                             {"libtorch", TORCH_VERSION},
+                             {"cpu", at::get_cpu_capability()},
+                             {"binary", sha256_of_file("/proc/self/exe")},
+                             {"workers", std::to_string(workers)}};
+  if (ranks > 1) environment.emplace_back("ranks", std::to_string(ranks));
+  return environment;
 }
+
+bool decides_bytes(const std::string& name) { return name != "workers" && name != "ranks"; }
 
 std::string config_hash(const Json& resolved, const std::string& data_hash,
                         const Environment& environment) {
   Json all = Json::object({{"experiment", resolved}, {"data", data_hash}});
   for (const auto& [name, value] : environment)
-    if (name != "workers") all[name] = value;
+    if (decides_bytes(name)) all[name] = value;
   return sha256_hex(all.dump());
 }
 

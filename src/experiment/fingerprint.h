@@ -9,9 +9,12 @@
 namespace starling::experiment {
 
 // What a run's bytes depend on besides file, data and keys: bitwise identity is promised where
-// these are equal ("workers" excepted).
+// these are equal (those that decides_bytes leaves out excepted).
 using Environment = std::vector<std::pair<std::string, std::string>>;
-Environment environment_of(int64_t workers);
+// `workers` of this rank; of one rank alone, their number is left out.
+Environment environment_of(int64_t workers, int64_t ranks = 1);
+// False for "workers" and "ranks".
+bool decides_bytes(const std::string& name);
 
 // SHA-256 of what decides the released bytes, apart from the random stream.
 std::string config_hash(const Json& resolved, const std::string& data_hash,

@@ -191,7 +191,7 @@ void Run::begin_record() {
   record_.population = std::ssize(federation_.plan.clients);
   record_.rounds_planned = experiment_.rounds;
   record_.experiment = resolved_;
-  record_.environment = experiment::environment_of(workers_);
+  record_.environment = experiment::environment_of(workers_, ranks_.size());
   folder_.write_experiment(resolved_);
   log::info("run " + record_.id + " of " + experiment_.name + " begins");
   if (federation_.plan.warning) log::warning(*federation_.plan.warning);

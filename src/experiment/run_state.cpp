@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "experiment/fingerprint.h"
 #include "starling/core/error.h"
 #include "starling/core/safetensors.h"
 #include "starling/nn/state.h"
@@ -182,7 +183,7 @@ void check_same_environment(const RunProgress& progress,
                             const std::vector<std::pair<std::string, std::string>>& environment) {
   const auto& before = progress.record.environment;
   for (const auto& [name, value] : environment) {
-    if (name == "workers") continue;
+    if (!decides_bytes(name)) continue;
     for (const auto& [known, was] : before)
       if (known == name && was != value)
         throw InputError("--resume", "this run began with another " + name + " (" +

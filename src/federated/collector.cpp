@@ -5,7 +5,6 @@
 
 #include "federated/shares.h"
 #include "starling/core/error.h"
-#include "starling/core/log.h"
 
 namespace starling {
 namespace {
@@ -144,10 +143,9 @@ bool Collector::add(const ClientUpdate& update, ClientState& state, const StateD
     if (is_robust(server_)) uploads_[update.client] = upload_;
     return true;
   } catch (const Error& problem) {
-    // Who takes part is secret under client-level privacy.
     if (!server_.options().privacy)
-      log::warning("update of client " + std::to_string(update.client) +
-                   " left out: " + problem.what());
+      warnings_.push_back("update of client " + std::to_string(update.client) +
+                          " left out: " + problem.what());
     ++rejected_;
     return false;
   }
@@ -168,6 +166,7 @@ void Collector::merge(Collector&& other) {
   uploads_.merge(other.uploads_);
   if (!other.trusted_.empty()) trusted_ = std::move(other.trusted_);
   rejected_ += other.rejected_;
+  warnings_.insert(warnings_.end(), other.warnings_.begin(), other.warnings_.end());
   bytes_up_ += other.bytes_up_;
 }
 

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "starling/core/log.h"
+
 namespace starling {
 namespace {
 
@@ -85,6 +87,22 @@ void share_evaluations(Ranks& ranks, std::vector<Evaluation>& evaluations) {
       auto [place, positives] = take_vector(rest);
       evaluations[static_cast<size_t>(place)].positive_scores = std::move(positives);
       evaluations[static_cast<size_t>(place)].negative_scores = take_vector(rest).second;
+    }
+}
+
+void log_warnings(Ranks& ranks, const std::vector<std::string>& own) {
+  int64_t count = std::ssize(own);
+  ranks.sum({&count, 1});
+  if (count == 0) return;
+  std::string texts;
+  for (const auto& text : own) texts.append(text).push_back('\0');
+  const auto all = ranks.gather(texts);
+  if (ranks.rank() > 0) return;
+  for (const auto& theirs : all)
+    for (std::string_view rest = theirs; !rest.empty();) {
+      const auto end = rest.find('\0');
+      log::warning(std::string(rest.substr(0, end)));
+      rest.remove_prefix(end + 1);
     }
 }
 

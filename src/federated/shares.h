@@ -28,6 +28,9 @@ void share_metrics(Ranks& ranks, std::vector<LocalMetrics>& metrics);
 // Evaluations by place, of which each rank has its own and empty ones elsewhere: likewise.
 void share_evaluations(Ranks& ranks, std::vector<Evaluation>& evaluations);
 
+// Rank 0 logs every rank's warnings.
+void log_warnings(Ranks& ranks, const std::vector<std::string>& own);
+
 // What `clients`, which this rank trained, keep between rounds becomes known to every rank.
 void share_states(Ranks& ranks, const std::vector<int64_t>& clients,
                   std::vector<ClientState>& states);

@@ -13,7 +13,6 @@
 #include "federated/public_set.h"
 #include "federated/shares.h"
 #include "starling/core/error.h"
-#include "starling/core/log.h"
 
 namespace starling {
 namespace {
@@ -21,11 +20,12 @@ namespace {
 // Of clients that failed alone.
 class Failures {
  public:
-  explicit Failures(bool may_log) : may_log_(may_log) {}
+  explicit Failures(bool may_tell) : may_tell_(may_tell) {}
 
   void add(int64_t client, const std::exception& problem) {
-    if (may_log_) log::warning("client " + std::to_string(client) + " failed: " + problem.what());
     const std::lock_guard lock(mutex_);
+    if (may_tell_)
+      warnings_.push_back("client " + std::to_string(client) + " failed: " + problem.what());
     ++count_;
     if (first_ < 0 || client < first_) {
       first_ = client;
@@ -33,6 +33,7 @@ class Failures {
     }
   }
   int64_t count() const { return count_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
   // Those of every rank; the text only where it is needed.
   void sum_over(Ranks& ranks, int64_t participants) {
     ranks.sum({&count_, 1});
@@ -51,7 +52,8 @@ class Failures {
   }
 
  private:
-  bool may_log_;
+  bool may_tell_;
+  std::vector<std::string> warnings_;
   std::mutex mutex_;
   int64_t count_ = 0;
   int64_t first_ = -1;
@@ -68,7 +70,7 @@ Evaluation total_of(const std::vector<Evaluation>& parts) {
 
 // What one rank does in a round.
 struct Simulation::Share {
-  explicit Share(bool may_log) : failures(may_log) {}
+  explicit Share(bool may_tell) : failures(may_tell) {}
 
   int64_t round = 0;
   std::vector<int64_t> ids;           // of the whole round, longest first
@@ -206,6 +208,8 @@ RoundOutcome Simulation::round(Server& server, int64_t round,
 
   const auto count = std::ssize(share.ids);
   Collector& collector = *share.collector;
+  log_warnings(*ranks_, share.failures.warnings());
+  log_warnings(*ranks_, collector.warnings());
   share.failures.sum_over(*ranks_, count);
   collector.sum_over(*ranks_);
   share_metrics(*ranks_, share.metrics);

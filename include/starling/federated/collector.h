@@ -2,12 +2,13 @@
 // One worker's share of a round: takes clients' updates, checks them, lets the strategy turn each
 // into an upload, and sums. An update with a wrong name, shape or dtype, from a client or a round
 // that is not expected, sent twice, with more examples than the client has, with a value that is
-// not finite or outside the public range, is left out whole, counted and logged, and the client
-// keeps the state that it had; the rest of the round goes on.
+// not finite or outside the public range, is left out whole, counted and kept as a warning, and the
+// client keeps the state that it had; the rest of the round goes on.
 
 #include <cstdint>
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "starling/federated/attack.h"
@@ -58,6 +59,9 @@ class Collector {
 
   int64_t round() const { return round_; }
   int64_t rejected() const { return rejected_; }
+  // Why each was left out, for the log; none under client-level privacy, where it is secret who
+  // takes part.
+  const std::vector<std::string>& warnings() const { return warnings_; }
   int64_t bytes_up() const { return bytes_up_; }
   UpdateSum& sum() { return sum_; }
   // For robust rules: every upload, in the order of client ids.
@@ -79,6 +83,7 @@ class Collector {
   std::map<int64_t, std::vector<double>> uploads_;  // by client id; robust rules only
   std::vector<double> trusted_;
   int64_t rejected_ = 0;
+  std::vector<std::string> warnings_;
   int64_t bytes_up_ = 0;
 };
 
