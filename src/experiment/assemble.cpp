@@ -27,6 +27,7 @@ ServerOptions server_options(const Experiment& experiment, const Federation& fed
   options.examples = std::move(sizes);
   options.aggregation = experiment.aggregation;
   options.places = places_of(*federation.factory());
+  options.example_sums = federation.plan.sums;
   if (federation.plan.server) {
     const ClientPrivacy& privacy = *client_level(experiment.privacy);
     options.privacy = federation.plan.server->round;

@@ -68,6 +68,7 @@ ClientTask ClientTasks::of(int64_t client, int64_t round,
   if (privacy_ != nullptr)
     task.privacy = ExampleLevel{*plan.privacy, paid.at(client), engine_kind(privacy_->clipping),
                                 privacy_->noise};
+  task.sum_only = federation_.plan.sums.has_value();
   if (!federation_.plan.async.empty()) {
     const auto& jobs = federation_.plan.async[static_cast<size_t>(round)].jobs;
     const auto job = std::ranges::find(jobs, client, &AsyncJob::client);

@@ -61,7 +61,10 @@ struct Reader {
         object.fail("personal", "holds an empty name at " + std::to_string(i));
   }
   void operator()(DittoSpec& s) { weights(s.weights), number("lambda", kNonNegative, s.lambda); }
-  void operator()(FedSgdSpec& s) { weights(s.weights), rate(s.server_learning_rate); }
+  void operator()(FedSgdSpec& s) {
+    weights(s.weights), rate(s.server_learning_rate);
+    s.noise_by = object.choice("noise_by", kNoiseBy, s.noise_by);
+  }
   void operator()(FedBuffSpec& s) {
     rate(s.server_learning_rate);
     count("buffer_size", 1, s.buffer_size);

@@ -81,6 +81,29 @@ std::optional<std::string> warning_of_delta(const FederationPlan& plan, Relation
          "/privacy/delta to " + number_text(default_delta(largest->examples)) + " or less";
 }
 
+// One noise for all: the largest that any client needs.
+void share_noise(FederationPlan& plan, const std::string& source) {
+  SumPlan sums;
+  for (const auto& client : plan.clients) {
+    if (client.examples > SumPlan::kMostExamples)
+      throw InputError(source + ": /strategy/noise_by",
+                       "\"server\" takes clients of at most " +
+                           std::to_string(SumPlan::kMostExamples) + " examples; client " +
+                           std::to_string(client.client) + " has more");
+    sums.clip_norm = client.privacy->clip_norm;
+    if (client.rounds > 0)
+      sums.noise_multiplier = std::max(sums.noise_multiplier, client.privacy->noise_multiplier);
+  }
+  for (auto& client : plan.clients) client.privacy->noise_multiplier = sums.noise_multiplier;
+  for (const auto& round : plan.schedule) {
+    double expected = 0.0;
+    for (const int64_t client : round)
+      expected += plan.clients[static_cast<size_t>(client)].privacy->divisor();
+    sums.divisors.push_back(expected);
+  }
+  plan.sums = sums;
+}
+
 void plan_example_level(FederationPlan& plan, const Experiment& experiment,
                         const ExamplePrivacy& privacy, const std::string& source) {
   int64_t smallest = std::numeric_limits<int64_t>::max();
@@ -95,6 +118,7 @@ void plan_example_level(FederationPlan& plan, const Experiment& experiment,
     if (privacy.epsilon && client.rounds > 0)
       client.privacy->noise_multiplier = calibration.noise_for(client);
   }
+  if (server_adds_example_noise(experiment.strategy)) share_noise(plan, source);
   SpentPrivacy spent(plan, *accountant);
   for (auto& client : plan.clients) {
     client.epsilon = spent.epsilon_after(client.client, client.rounds);

@@ -41,6 +41,7 @@ class Federation {
     check_aggregation();
     check_world();
     check_optimizer();
+    check_noise_by();
     check_attack();
     check_distillation();
   }
@@ -100,6 +101,34 @@ class Federation {
       fail("/local/steps",
            "strategy \"fedsgd\" takes one step a round; set steps to 1, and batch_size to the "
            "largest client's examples for full gradients");
+  }
+
+  // What the sensitivity of a sum of clipped gradients is proven for.
+  void check_noise_by() const {
+    if (!server_adds_example_noise(experiment_.strategy)) return;
+    const auto* privacy = std::get_if<ExamplePrivacy>(&experiment_.privacy);
+    if (privacy == nullptr)
+      fail("/strategy/noise_by", "\"server\" goes with privacy unit \"example\" only");
+    if (privacy->adversary == Adversary::server_and_models)
+      fail("/privacy/adversary",
+           "\"server_and_models\" does not go with noise_by \"server\": the server sees sums "
+           "before it adds the noise; use \"every_global_model\" or \"final_model\"");
+    if (privacy->noise == NoiseKind::secure)
+      fail("/privacy/noise", "\"secure\" does not go with noise_by \"server\"; use \"fast\"");
+    if (experiment_.local.sampling != SamplingKind::poisson)
+      fail("/local/sampling", "noise_by \"server\" needs \"poisson\"");
+    if (weighting_of(experiment_.strategy) != Weighting::uniform)
+      fail("/strategy/weights",
+           "noise_by \"server\" sums gradients, in which every example weighs the same; use "
+           "\"uniform\"");
+    if (!std::holds_alternative<MeanAggregation>(experiment_.aggregation))
+      fail("/aggregation/kind", "noise_by \"server\" needs \"mean\"");
+    if (!std::holds_alternative<NoCompression>(experiment_.communication))
+      fail("/communication/kind",
+           "noise_by \"server\" needs \"none\": compression could move a sum by more than its "
+           "example's clip");
+    if (!experiment_.model.freeze.empty())
+      fail("/model/freeze", "noise_by \"server\" noises every parameter; freeze none");
   }
 
   void check_attack() const {

@@ -48,6 +48,7 @@ PrivacyStatement state_example_privacy(const Experiment& experiment, const Feder
                                        const PrivacyLedger& ledger, const Accountant& accountant) {
   PrivacyStatement statement = as_asked(*example_level(experiment.privacy), ledger);
   statement.sampling = to_string(experiment.local.sampling);
+  if (plan.sums) statement.noise_by = "server";
   statement.delta = plan.delta;
   if (sizes_are_public(experiment)) statement.largest_client = largest_client(plan);
   const auto spent = federation_privacy(ledger, accountant, statement.delta);
@@ -61,6 +62,7 @@ PrivacyStatement state_client_privacy(const Experiment& experiment, const Server
                                       const PrivacyLedger& ledger, const Accountant& accountant) {
   PrivacyStatement statement = as_asked(*client_level(experiment.privacy), ledger);
   statement.unit = "client";
+  statement.noise_by = "server";
   statement.sampling = to_string(plan.round.cohort_kind);
   statement.delta = plan.delta;
   statement.clients = plan.round.clients;

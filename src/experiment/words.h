@@ -34,6 +34,7 @@ inline const Words<ClientPrivacy::Release> kReleases = {
     {"gaussian", ClientPrivacy::Release::gaussian}, {"tree", ClientPrivacy::Release::tree}};
 inline const Words<Weighting> kWeightings = {{"examples", Weighting::examples},
                                              {"uniform", Weighting::uniform}};
+inline const Words<NoiseBy> kNoiseBy = {{"client", NoiseBy::client}, {"server", NoiseBy::server}};
 inline const Words<LossKind> kLossKinds = {{"cross_entropy", LossKind::cross_entropy},
                                            {"mse", LossKind::mse}};
 inline const Words<Device> kDevices = {{"cpu", Device::cpu}, {"cuda", Device::cuda}};

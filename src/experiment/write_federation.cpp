@@ -55,7 +55,10 @@ struct Fields {
   void operator()(const FedBnSpec& s) { weights(s.weights); }
   void operator()(const FedPerSpec& s) { weights(s.weights), json["personal"] = s.personal; }
   void operator()(const DittoSpec& s) { weights(s.weights), json["lambda"] = s.lambda; }
-  void operator()(const FedSgdSpec& s) { averaged(s); }
+  void operator()(const FedSgdSpec& s) {
+    averaged(s);
+    json["noise_by"] = word(kNoiseBy, s.noise_by);
+  }
   void operator()(const FedBuffSpec& s) {
     json["server_learning_rate"] = s.server_learning_rate;
     json["buffer_size"] = s.buffer_size;

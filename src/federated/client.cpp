@@ -19,6 +19,16 @@ void refuse_changed_buffers(const StateDict& global, const StateDict& trained) {
   }
 }
 
+StateDict gradients_of(const Model& model) {
+  StateDict sums = view_of(model);
+  const auto parameters = model.named_parameters();
+  for (auto& tensor : sums.tensors) {
+    const auto gradient = tensor.buffer ? torch::Tensor() : parameters[tensor.name].grad();
+    tensor.value = gradient.defined() ? gradient : torch::zeros_like(tensor.value);
+  }
+  return sums;
+}
+
 double momentum_of(const OptimizerSpec& optimizer) {
   const auto* sgd = std::get_if<SgdSpec>(&optimizer);
   return sgd == nullptr ? 0.0 : sgd->momentum;
@@ -47,13 +57,16 @@ ClientUpdate Client::train(Model& model, const StateDict& global, const ClientTa
   update.momentum = momentum_of(task.local.optimizer);
   if (task.initial_loss) update.initial_loss = evaluate(model, data_, kEvaluationBatch).loss();
   seed_random_layers(owner);
-  if (task.privacy) {
+  if (task.privacy && task.sum_only) {
+    update.metrics = sum_clipped(model, data_, task.local, *task.privacy, owner);
+  } else if (task.privacy) {
     update.metrics = train_privately(model, data_, task.local, *task.privacy, owner);
   } else {
     update.metrics = starling::train(model, data_, task.local, owner);
   }
   update.state = view_of(model);
   if (task.privacy || task.fixed_buffers) refuse_changed_buffers(global, update.state);
+  if (task.sum_only) update.state = gradients_of(model);
   return update;
 }
 

@@ -94,7 +94,12 @@ void Collector::check(const ClientUpdate& update) const {
 
 void Collector::read_update(const ClientUpdate& update, ClientState& state,
                             const StateDict& start) {
-  server_.layout().read_difference(update.state, start, update_);
+  if (server_.options().example_sums) {
+    server_.layout().read(update.state, update_);
+    for (double& value : update_) value = -value;
+  } else {
+    server_.layout().read_difference(update.state, start, update_);
+  }
   if (server_.kept_size() > 0) {
     state.personal.resize(update_.size());
     server_.layout().read(update.state, state.personal);

@@ -5,12 +5,17 @@ namespace {
 
 class FedSgd final : public Averaging {
  public:
-  explicit FedSgd(const FedSgdSpec& spec) : Averaging(spec.weights, spec.server_learning_rate) {}
+  explicit FedSgd(const FedSgdSpec& spec)
+      : Averaging(spec.weights, spec.server_learning_rate), noise_by_(spec.noise_by) {}
   std::string name() const override { return "fedsgd"; }
   void upload(const LocalResult& result, ClientMemory&, std::span<double> upload) const override {
-    for (size_t i = 0; i < result.update.size(); ++i)
-      upload[i] = result.update[i] / result.learning_rate;
+    // A sum of gradients comes without a learning rate.
+    const double rate = noise_by_ == NoiseBy::server ? 1.0 : result.learning_rate;
+    for (size_t i = 0; i < result.update.size(); ++i) upload[i] = result.update[i] / rate;
   }
+
+ private:
+  NoiseBy noise_by_;
 };
 
 }  // namespace

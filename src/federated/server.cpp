@@ -17,7 +17,13 @@ double largest_noise(const RoundPlan& plan) {
   return plan.tree ? one * std::sqrt(tree_noise_nodes(plan.tree->restart_every)) : one;
 }
 
+// One example's share of noise and rounding is at most a hundredth of its clip.
+double largest_noise(const SumPlan& plan) { return 1.01 * plan.noise_multiplier * plan.clip_norm; }
+
 Grid grid_of(const ServerOptions& options) {
+  if (options.example_sums)
+    return choose_grid(
+        {options.example_sums->range(), options.population, largest_noise(*options.example_sums)});
   if (!options.privacy) return choose_grid({options.update_range, options.total_weight, 0.0});
   const RoundPlan& plan = *options.privacy;
   return choose_grid({plan.largest_clip(), plan.clients * plan.weight_cap, largest_noise(plan)});
@@ -37,6 +43,14 @@ void add(const GaussianNoise& noise, NoiseKind kind, Target& sum, RandomStream& 
   } else {
     noise.add_fast(sum, stream);
   }
+}
+
+void check_example_sums(const ServerOptions& options) {
+  if (options.privacy) throw Error("example sums and client-level noise do not go together");
+  if (!std::holds_alternative<MeanAggregation>(options.aggregation))
+    throw Error("robust aggregation has no sensitivity that the noise on example sums is made for");
+  if (options.noise == NoiseKind::secure)
+    throw Error("secure noise needs each example's gradient on the grid");
 }
 
 }  // namespace
@@ -59,6 +73,7 @@ Server::Server(StateDict initial, std::unique_ptr<Strategy> strategy, const Serv
   if (options_.privacy) options_.privacy->validate();
   if (options_.privacy && !std::holds_alternative<MeanAggregation>(options_.aggregation))
     throw Error("robust aggregation has no sensitivity that client-level noise is made for");
+  if (options_.example_sums) check_example_sums(options_);
   for (const auto& part : layout_.parts()) {
     const auto place = std::ranges::find(options_.places, part.name, &TensorPlace::name);
     kept_.push_back(strategy_->keeps_local(
@@ -79,6 +94,7 @@ SumRule Server::rule() const {
 }
 
 int64_t Server::weight_of(int64_t examples) const {
+  if (options_.example_sums) return 1;
   const int64_t weight = strategy_->weight(examples);
   return options_.privacy ? std::min(weight, options_.privacy->weight_cap) : weight;
 }
@@ -100,6 +116,21 @@ void Server::add_noise(UpdateSum& sum, int64_t round, const RandomKey& key) cons
   } else {
     draw(sum.sum(), {Purpose::server_noise, -1, round});
   }
+}
+
+void Server::finish_example_sums(UpdateSum& sum, int64_t round, const RandomKey& key) {
+  const SumPlan& plan = *options_.example_sums;
+  const double divisor = plan.divisors.at(static_cast<size_t>(round));
+  if (divisor == 0.0) return;  // nobody was scheduled
+  const GaussianNoise noise(plan.noise_multiplier,
+                            plan.sensitivity(layout_.size(), grid_.spacing()));
+  RandomStream stream(key, {Purpose::server_noise, -1, round});
+  add(noise, options_.noise, sum.sum(), stream);
+  std::vector<double> values(sum.sum().values().size());
+  sum.sum().decode(std::span(values), 1.0 / divisor);
+  for (const auto& part : layout_.parts())
+    if (part.buffer) std::fill_n(values.begin() + part.first, part.size, 0.0);
+  apply(values, sum);
 }
 
 // The count's noise has standard deviation bit_noise_multiplier; one client moves the centred count
@@ -160,6 +191,12 @@ void Server::finish(Collector& collector, const RandomKey& key) {
     add_noise(sum, round, key);
     apply(mean_of(sum), sum);
     if (options_.privacy->adaptive) adapt_clip_norm(sum, round, key);
+    return;
+  }
+  if (options_.example_sums) {
+    if (collector.rejected() > 0)
+      throw Error("a sum of example gradients was left out; its round is not released");
+    finish_example_sums(sum, round, key);
     return;
   }
   if (sum.clients() == 0) return;

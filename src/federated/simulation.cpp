@@ -34,10 +34,10 @@ class Failures {
   }
   int64_t count() const { return count_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
-  // Those of every rank; the text only where it is needed.
-  void sum_over(Ranks& ranks, int64_t participants) {
+  // Those of every rank; the text only where more than `allowed` failed.
+  void sum_over(Ranks& ranks, int64_t allowed) {
     ranks.sum({&count_, 1});
-    if (count_ < participants) return;
+    if (count_ <= allowed) return;
     for (const auto& theirs : ranks.gather(std::to_string(first_) + " " + message_)) {
       const int64_t first = std::stoll(theirs);
       if (first < 0 || (first_ >= 0 && first >= first_)) continue;
@@ -45,10 +45,10 @@ class Failures {
       message_ = theirs.substr(theirs.find(' ') + 1);
     }
   }
-  void refuse_all_of(int64_t participants) const {
-    if (count_ == 0 || count_ < participants) return;
-    throw Error("every client of the round failed; client " + std::to_string(first_) + ": " +
-                message_);
+  void refuse_beyond(int64_t allowed, int64_t participants) const {
+    if (count_ <= allowed) return;
+    throw Error((count_ == participants ? "every client" : std::to_string(count_) + " clients") +
+                " of the round failed; client " + std::to_string(first_) + ": " + message_);
   }
 
  private:
@@ -207,10 +207,12 @@ RoundOutcome Simulation::round(Server& server, int64_t round,
   together(*ranks_, [&] { train(share, server, task); });
 
   const auto count = std::ssize(share.ids);
+  // One example can make a client fail, and would remove all the others from the sum.
+  const int64_t allowed = server.options().example_sums ? 0 : std::max<int64_t>(count - 1, 0);
   Collector& collector = *share.collector;
   log_warnings(*ranks_, share.failures.warnings());
   log_warnings(*ranks_, collector.warnings());
-  share.failures.sum_over(*ranks_, count);
+  share.failures.sum_over(*ranks_, allowed);
   collector.sum_over(*ranks_);
   share_metrics(*ranks_, share.metrics);
   share_states(*ranks_, share.own_ids(), states_);
@@ -220,7 +222,7 @@ RoundOutcome Simulation::round(Server& server, int64_t round,
   outcome.bytes_up = collector.bytes_up();
   for (const auto& one : share.metrics) outcome.metrics += one;
   together(*ranks_, [&] {
-    share.failures.refuse_all_of(count);
+    share.failures.refuse_beyond(allowed, count);
     if (root_) collector.trust(root_->train(*replicas_[0], server.global(), task(-1)));
     server.finish(collector, key);
     if (outcome.used > 0 || server.options().privacy) distil_global(server, round, key);

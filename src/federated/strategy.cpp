@@ -76,6 +76,11 @@ std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec, int64_t answer
 
 std::string to_string(const StrategySpec& spec) { return std::visit(Namer{}, spec); }
 
+bool server_adds_example_noise(const StrategySpec& spec) {
+  const auto* fedsgd = std::get_if<FedSgdSpec>(&spec);
+  return fedsgd != nullptr && fedsgd->noise_by == NoiseBy::server;
+}
+
 Weighting weighting_of(const StrategySpec& spec) {
   return std::visit([](const auto& kind) { return kind.weights; }, spec);
 }

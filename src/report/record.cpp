@@ -145,6 +145,7 @@ Json write(const PrivacyStatement& p) {
                        {"clip_norm", p.clip_norm},
                        {"clipping", p.clipping},
                        {"noise", p.noise},
+                       {"noise_by", p.noise_by},
                        {"sampling", p.sampling},
                        {"largest_client", optional(p.largest_client)},
                        {"clients", optional(p.clients)},
@@ -176,6 +177,7 @@ PrivacyStatement read_statement(JsonObject object) {
   p.clip_norm = object.number("clip_norm", kNonNegative);
   p.clipping = object.string("clipping");
   p.noise = object.string("noise");
+  p.noise_by = object.string("noise_by");
   p.sampling = object.string("sampling");
   p.largest_client = object.optional_integer("largest_client", 0, kLargest);
   p.clients = object.optional_integer("clients", 1, kLargest);

@@ -59,6 +59,9 @@ std::string relation_in_words(const PrivacyStatement& p) {
 std::string trust(const PrivacyStatement& p) {
   if (p.unit == "client")
     return "Central: the server clips every upload and adds the noise to their sum; it is trusted.";
+  if (p.noise_by == "server")
+    return "Central: each client clips its examples' gradients and uploads their sum; the server "
+           "adds the noise to the sum over a round's clients, and is trusted with theirs.";
   if (p.adversary == "server_and_models")
     return "Local: each client clips and adds its noise before anything leaves it. The server need "
            "not be trusted.";
@@ -74,7 +77,7 @@ Section definition(const RunRecord& record, const PrivacyStatement& p) {
   add(section.facts, "Adversary", p.adversary + ": " + who_sees(p));
   add(section.facts, "Who adds noise", trust(p));
   add(section.facts, "Releases covered",
-      (p.unit == "client" ? "the global models of " : "the uploads and global models of ") +
+      (p.noise_by == "server" ? "the global models of " : "the uploads and global models of ") +
           plural(static_cast<int64_t>(record.rounds.size()), "round"));
   add(section.facts, "Taken as public",
       "model architecture, hyper-parameters, " +
@@ -151,6 +154,7 @@ Section example_mechanism(const RunRecord& record, const PrivacyStatement& p) {
   add(section.facts, "Expected batch",
       setting(record, "/local/batch_size") +
           " examples, a public constant that sums are divided by" +
+          (p.noise_by == "server" ? ", added up over the clients scheduled" : "") +
           (p.relation == "add_remove" ? "" : "; a client that holds fewer: their number"));
   return section;
 }

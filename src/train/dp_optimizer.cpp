@@ -94,15 +94,9 @@ DpOptimizer::DpOptimizer(torch::nn::Module& module, torch::optim::Optimizer& inn
       owner_(owner),
       allowed_steps_(steps),
       parameters_(trainable(module, inner)) {
-  check(plan);
+  check_recorded(plan, recorded, steps, owner);
   set_noise(NoiseKind::fast);
   refuse_cross_example_layers(module);
-  const LedgerEntry expected = ledger_entry(plan, steps, owner.client, owner.round);
-  if (to_json(recorded.event) != to_json(expected.event) || recorded.count != expected.count ||
-      recorded.relation != expected.relation || recorded.client != expected.client ||
-      recorded.round != expected.round)
-    throw Error("the ledger's line of client " + std::to_string(owner.client) + ", round " +
-                std::to_string(owner.round) + " does not count the plan's steps");
 }
 
 DpOptimizer::~DpOptimizer() = default;
@@ -116,6 +110,17 @@ LedgerEntry ledger_entry(const DpSgdPlan& plan, int64_t steps, int64_t client, i
   entry.event = plan.event(1);
   entry.count = plan.releases(steps);
   return entry;
+}
+
+void check_recorded(const DpSgdPlan& plan, const LedgerEntry& recorded, int64_t steps,
+                    const StreamOwner& owner) {
+  check(plan);
+  const LedgerEntry expected = ledger_entry(plan, steps, owner.client, owner.round);
+  if (to_json(recorded.event) != to_json(expected.event) || recorded.count != expected.count ||
+      recorded.relation != expected.relation || recorded.client != expected.client ||
+      recorded.round != expected.round)
+    throw Error("the ledger's line of client " + std::to_string(owner.client) + ", round " +
+                std::to_string(owner.round) + " does not count the plan's steps");
 }
 
 void DpOptimizer::set_noise(NoiseKind kind) {

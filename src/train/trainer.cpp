@@ -31,15 +31,16 @@ std::unique_ptr<torch::optim::Optimizer> optimizer_of(const Model& model, const 
 }
 
 // One physical chunk after the other, so that memory is bounded by `physical_batch`.
-void backward_in_chunks(Model& model, DpOptimizer& dp, const Examples& data, const Indices& indices,
-                        int64_t physical_batch, LocalMetrics& metrics) {
+template <class Backward>
+void backward_in_chunks(Model& model, const Examples& data, const Indices& indices,
+                        int64_t physical_batch, LocalMetrics& metrics, Backward backward) {
   const auto count = static_cast<int64_t>(indices.size());
   for (int64_t first = 0; first < count; first += physical_batch) {
     const int64_t last = std::min(count, first + physical_batch);
     const auto batch = data.at({indices.begin() + first, indices.begin() + last});
     const auto losses = example_losses(model, batch);
     metrics.loss_sum += losses.detach().sum(torch::kDouble).item<double>();
-    const auto result = dp.backward(losses);
+    const ClippedBackward result = backward(losses);
     metrics.clipped += result.clipped;
     metrics.non_finite += result.non_finite;
   }
@@ -149,8 +150,41 @@ LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan
   BatchSampler sampler(privacy.plan.sampling, data.size(), privacy.plan.batch_size,
                        privacy.plan.sample_rate, owner);
   return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
-    backward_in_chunks(model, dp, data, indices, chunk, metrics);
+    backward_in_chunks(model, data, indices, chunk, metrics,
+                       [&](const torch::Tensor& losses) { return dp.backward(losses); });
     dp.step();
+  });
+}
+
+LocalMetrics sum_clipped(Model& model, const Examples& data, const LocalPlan& plan,
+                         const ExampleLevel& privacy, const StreamOwner& owner) {
+  if (plan.steps != 1) throw Error("a sum of clipped gradients is of one step");
+  if (privacy.noise == NoiseKind::secure)
+    throw Error("secure noise needs sums in integers, and these are floating-point");
+  refuse_other_data(privacy.plan, data.size());
+  check_recorded(privacy.plan, privacy.recorded, plan.steps, owner);
+  refuse_cross_example_layers(model);
+  model.train();
+  NamedParameters parameters;
+  for (const auto& item : model.named_parameters()) {
+    // Its gradient would be uploaded twice, and one example move the sum by more than the clip.
+    for (const auto& [name, earlier] : parameters)
+      if (earlier.is_same(item.value()))
+        throw Error(item.key() + " is the same parameter as " + name +
+                    "; tied parameters do not go with noise that the server adds");
+    item.value().mutable_grad() = torch::Tensor();
+    parameters.emplace_back(item.key(), item.value());
+  }
+  PerExampleGradients gradients(parameters);
+  Clipping clipping;
+  clipping.kind = privacy.clipping;
+  clipping.norm = privacy.plan.clip_norm;
+  BatchSampler sampler(privacy.plan.sampling, data.size(), privacy.plan.batch_size,
+                       privacy.plan.sample_rate, owner);
+  return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
+    backward_in_chunks(
+        model, data, indices, plan.physical_batch, metrics,
+        [&](const torch::Tensor& losses) { return gradients.backward(losses, clipping); });
   });
 }
 

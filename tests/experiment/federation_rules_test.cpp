@@ -176,6 +176,37 @@ TEST(FederationRules, StrategiesThatDistilRefuseWhatTheyWouldIgnore) {
   EXPECT_TRUE(error(json).starts_with("x.json: /privacy: strategy \"dsfl\" uploads answers"));
 }
 
+Json server_noise() {
+  Json json = with("/privacy", R"({"unit": "example", "epsilon": 8,
+                                   "adversary": "every_global_model"})");
+  json["strategy"] =
+      parse_json(R"({"kind": "fedsgd", "weights": "uniform", "noise_by": "server"})", "s");
+  json["local"] = parse_json(R"({"steps": 1, "batch_size": 4})", "l");
+  return json;
+}
+
+TEST(FederationRules, ServersNoiseOnExampleSumsTakesWhatItsSensitivityIsProvenFor) {
+  EXPECT_EQ(error(server_noise()), "");
+  const auto parsed = parse(server_noise());
+  EXPECT_EQ(parse(to_json(parsed)), parsed);
+  const std::tuple<const char*, const char*, const char*> refused[] = {
+      {"/privacy", R"({"unit": "none"})", "/strategy/noise_by"},
+      {"/privacy", R"({"unit": "client", "epsilon": 8})", "/strategy/noise_by"},
+      {"/privacy/adversary", R"("server_and_models")", "/privacy/adversary"},
+      {"/privacy/noise", R"("secure")", "/privacy/noise"},
+      {"/local/sampling", R"("shuffle")", "/local/sampling"},
+      {"/strategy/weights", R"("examples")", "/strategy/weights"},
+      {"/aggregation", R"({"kind": "median"})", "/aggregation/kind"},
+      {"/communication", R"({"kind": "top_k", "fraction": 0.1})", "/communication/kind"},
+      {"/model/freeze", R"(["0"])", "/model/freeze"},
+      {"/local/steps", "2", "/local/steps"},
+  };
+  for (const auto& [pointer, value, place] : refused) {
+    const std::string problem = error(with(pointer, value, server_noise()));
+    EXPECT_TRUE(problem.starts_with("x.json: " + std::string(place) + ": ")) << problem;
+  }
+}
+
 TEST(FederationRules, PoissonCohortsOfProtectedClientsAreNotCutOff) {
   Json json = test::smallest_client_level();
   json["participation"] = parse_json(R"({"kind": "poisson", "rate": 0.5})", "p");

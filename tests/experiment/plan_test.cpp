@@ -178,6 +178,35 @@ TEST(Plan, AGivenNoiseMultiplierHoldsForAllAndIsAccountedForEach) {
   EXPECT_NEAR(plan.epsilon, largest, 1e-9);
 }
 
+// The client that needs most noise decides; the divisor is a constant of the schedule.
+TEST(Plan, ServersNoiseIsOneForAllClients) {
+  Json json = with("/privacy/adversary", R"("every_global_model")");
+  json["local"] = parse_json(R"({"steps": 1, "batch_size": 16, "sampling": "poisson"})", "l");
+  json["strategy"] = parse_json(R"({"kind": "fedsgd", "weights": "uniform"})", "s");
+  const auto alone = plan_of(json);
+  EXPECT_FALSE(alone.sums);
+  json["strategy"]["noise_by"] = "server";
+  const auto plan = plan_of(json);
+  ASSERT_TRUE(plan.sums);
+  double largest = 0.0;
+  for (const auto& client : alone.clients)
+    largest = std::max(largest, client.privacy->noise_multiplier);
+  EXPECT_EQ(plan.sums->noise_multiplier, largest);
+  EXPECT_EQ(plan.sums->clip_norm, plan.clients[0].privacy->clip_norm);
+  for (const auto& client : plan.clients) {
+    EXPECT_EQ(client.privacy->noise_multiplier, largest);
+    EXPECT_LE(client.epsilon, kEpsilon);
+  }
+  EXPECT_GT(plan.epsilon, 0.9 * kEpsilon);
+  ASSERT_EQ(plan.sums->divisors.size(), plan.schedule.size());
+  for (size_t round = 0; round < plan.schedule.size(); ++round)
+    EXPECT_EQ(plan.sums->divisors[round], 16.0 * static_cast<double>(plan.schedule[round].size()));
+  EXPECT_THAT(error_of([&] {
+                plan_of(json, {40, 200, 65537});
+              }),
+              HasSubstr("/strategy/noise_by: \"server\" takes clients of at most 65536 examples"));
+}
+
 // Rates, divisors, steps, noise and epsilon are the same whatever the clients hold.
 TEST(Plan, UnderAddRemoveNothingFollowsFromTheNumberOfExamples) {
   const auto few = plan_of(add_remove(), {1, 2, 3, 4, 5});

@@ -118,8 +118,11 @@ std::vector<Document> documents() {
       {"/communication", R"({"kind": "float16"})"},
   };
   for (const auto& [part, value] : parts) all.push_back({part, test::with(part, value)});
-  all.push_back({"/strategy", test::with("/strategy", R"({"kind": "fedsgd"})",
-                                         test::with("/local", R"({"steps": 1})"))});
+  const Json protected_examples = test::with(
+      "/privacy", R"({"unit": "example", "epsilon": 8, "adversary": "every_global_model"})",
+      test::with("/local", R"({"steps": 1})"));
+  all.push_back({"/strategy", test::with("/strategy", R"({"kind": "fedsgd", "weights": "uniform"})",
+                                         protected_examples)});
   return all;
 }
 

@@ -16,6 +16,7 @@
 #include "starling/privacy/event_json.h"
 #include "starling/privacy/plan.h"
 #include "starling/privacy/round_plan.h"
+#include "starling/privacy/sum_plan.h"
 
 namespace starling {
 
@@ -42,6 +43,7 @@ struct FederationPlan {
   std::vector<std::vector<int64_t>> schedule;
   std::vector<AsyncRound> async;     // [rounds] under strategy fedbuff, otherwise empty
   std::optional<ServerPlan> server;  // at client level
+  std::optional<SumPlan> sums;       // at example level, where the server adds the noise
   std::vector<ClientPlan> clients;
   double delta = 0.0;                  // at example level; 0 without privacy
   double epsilon = 0.0;                // the largest client's, since their data is disjoint

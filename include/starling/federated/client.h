@@ -16,7 +16,9 @@ struct ClientUpdate {
   int64_t round = -1;
   int64_t examples = 0;  // declared public at example level under zero_out
   StateDict state;       // the client's model after local training; Client::train returns the
-                         // model's own tensors, which hold until the model is used again
+                         // model's own tensors, which hold until the model is used again. Where
+                         // the server adds the noise of example-level privacy: the sum of clipped
+                         // gradients, 0 for buffers
   LocalMetrics metrics;
   double learning_rate = 0.0;     // of the local optimizer in this round
   double momentum = 0.0;          // of it
@@ -31,6 +33,7 @@ struct ClientTask {
   LocalPlan local;
   RandomKey key;  // decides batches and noise; secret under DP
   std::optional<ExampleLevel> privacy;
+  bool sum_only = false;       // upload the sum of clipped gradients; the server adds the noise
   bool fixed_buffers = false;  // true under any privacy: buffers that training changes are refused
   bool initial_loss = false;   // evaluate before training
   // Asynchronous rounds: the global model that the client began with; null: the present one.

@@ -18,6 +18,7 @@
 #include "starling/nn/flat_state.h"
 #include "starling/privacy/mechanism.h"
 #include "starling/privacy/round_plan.h"
+#include "starling/privacy/sum_plan.h"
 
 namespace torch::nn {
 class Module;
@@ -33,6 +34,9 @@ struct ServerOptions {
   std::vector<int64_t> examples = {};
   double update_range = 1024.0;  // without client-level privacy: |coordinate of an upload|, at most
   std::optional<RoundPlan> privacy;  // at client level
+  // At example level where the server adds the noise: uploads are sums of clipped gradients, each
+  // of weight 1. Not with `privacy`.
+  std::optional<SumPlan> example_sums;
   UpdateClipping clipping = UpdateClipping::flat;
   NoiseKind noise = NoiseKind::fast;
   RobustSpec aggregation;           // in the place of the mean; without client-level privacy only
@@ -72,8 +76,9 @@ class Server {
 
   // Ends the collector's round: adds the noise of the plan, if any, to its sum and changes the
   // global model. Without privacy a round without uploads leaves it as it is; so does one with
-  // fewer than a robust rule needs, which is logged. Errors: Error where the noise would wrap or
-  // the model would not be finite; the global model is then unchanged.
+  // fewer than a robust rule needs, which is logged. Errors: Error where the noise would wrap, the
+  // model would not be finite, or an upload of example sums was left out (why can depend on one
+  // example, which would then remove a whole client); the global model is then unchanged.
   void finish(Collector& round, const RandomKey& key);
 
   double clip_norm() const { return clip_norm_; }  // present; public
@@ -82,6 +87,7 @@ class Server {
 
  private:
   void add_noise(UpdateSum& sum, int64_t round, const RandomKey& key) const;
+  void finish_example_sums(UpdateSum& sum, int64_t round, const RandomKey& key);
   void adapt_clip_norm(const UpdateSum& sum, int64_t round, const RandomKey& key);
   std::vector<double> mean_of(const UpdateSum& sum) const;
   void apply(const std::vector<double>& values, const UpdateSum& sum);

@@ -133,11 +133,21 @@ struct DittoSpec {
   bool operator==(const DittoSpec&) const = default;
 };
 
+// Who adds the noise of example-level privacy.
+enum class NoiseBy {
+  client,  // each client to its own upload, which then protects its examples from the server too
+  server,  // the server, once, to the sum over a round's clients: it is trusted with the sums
+};
+
 // FedSGD (McMahan et al. 2017): clients upload the gradient d_i / eta of one step;
 // x += server_learning_rate mean. A batch as large as the client makes the step a full one.
+// With noise_by server it is DP-SGD (Abadi et al. 2016) over the federation: clients upload sums of
+// clipped example gradients over a Poisson sample, and
+// x -= server_learning_rate (sum + noise) / expected examples of the round.
 struct FedSgdSpec {
   Weighting weights = Weighting::examples;
   double server_learning_rate = 0.1;  // > 0
+  NoiseBy noise_by = NoiseBy::client;
   bool operator==(const FedSgdSpec&) const = default;
 };
 
@@ -205,5 +215,7 @@ std::string to_string(const StrategySpec& spec);
 Weighting weighting_of(const StrategySpec& spec);
 // Null for a strategy that does not distil.
 const PublicDistillation* distillation_of(const StrategySpec& spec);
+// fedsgd with noise_by server.
+bool server_adds_example_noise(const StrategySpec& spec);
 
 }  // namespace starling

@@ -76,6 +76,7 @@ struct PrivacyStatement {
   double clip_norm = 0.0;
   std::string clipping;
   std::string noise;
+  std::string noise_by = "client";  // who adds it: each client to its upload, or the server
   std::string sampling;
   std::optional<int64_t> largest_client;  // examples; absent where private
   // Client level: how many clients there are, the server's noise over clip_norm and the largest

@@ -76,6 +76,11 @@ class DpOptimizer {
 // The ledger line of `steps` steps under the plan; the caller fills in run, config and stream.
 LedgerEntry ledger_entry(const DpSgdPlan& plan, int64_t steps, int64_t client, int64_t round);
 
+// Throws unless the plan is valid, has noise, and `recorded` counts its `steps` steps by this
+// owner.
+void check_recorded(const DpSgdPlan& plan, const LedgerEntry& recorded, int64_t steps,
+                    const StreamOwner& owner);
+
 // Throws Error with the path of the first layer whose output for one example depends on others, or
 // that keeps statistics of the data: batch normalisation in training mode, running statistics.
 void refuse_cross_example_layers(torch::nn::Module& module);

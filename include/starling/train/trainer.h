@@ -74,6 +74,12 @@ struct ExampleLevel {
 LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan& plan,
                              const ExampleLevel& privacy, const StreamOwner& owner);
 
+// The sum of clipped example gradients over one batch, in the parameters' .grad: neither noised nor
+// divided, hence for a server that is trusted to add the noise of `privacy.plan`. plan.steps is 1;
+// the parameters stay as they are. Errors: Error for secure noise, which needs integer sums.
+LocalMetrics sum_clipped(Model& model, const Examples& data, const LocalPlan& plan,
+                         const ExampleLevel& privacy, const StreamOwner& owner);
+
 struct Evaluation {
   int64_t correct = 0;  // 0 for a regression
   int64_t examples = 0;
