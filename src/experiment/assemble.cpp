@@ -53,6 +53,7 @@ Simulation make_simulation(const Experiment& experiment, Federation& federation,
                         experiment.compute.threads_per_client);
   simulation.set_channel({experiment.attack, federation.attackers, experiment.communication,
                           RandomKey::from_seed(static_cast<uint64_t>(experiment.seed))});
+  for (const auto& [factory, count] : federation.devices) simulation.add_devices(factory, count);
   simulation.set_public(federation.public_features);
   if (federation.root) simulation.set_root(*federation.root);
   return simulation;

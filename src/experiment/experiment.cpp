@@ -70,6 +70,8 @@ Experiment parse_experiment(const Json& json, const std::string& source) {
   result.partition = parse_partition(file.object_or_empty("partition"));
   result.feature_shift = parse_feature_shift(file.object_or_empty("feature_shift"));
   result.model = parse_model(file.object("model"));
+  if (file.has("devices"))
+    for (auto& device : file.objects("devices")) result.devices.push_back(parse_device(device));
   result.loss = parse_loss(file.object_or_empty("loss"));
   result.rounds = file.integer("rounds", 1, kMany, result.rounds);
   result.participation = parse_participation(file.object_or_empty("participation"));

@@ -10,11 +10,19 @@ bool is_description(const std::string& dataset) {
   return std::filesystem::path(dataset).extension() == ".json";
 }
 
+template <class Work>
+void for_each_model(Experiment& experiment, Work work) {
+  work(experiment.model);
+  for (auto& device : experiment.devices) work(device.model);
+}
+
 // Every path of the experiment, in place.
 template <class Change>
 void change_paths(Experiment& experiment, Change change) {
-  if (!experiment.model.file.empty()) change(experiment.model.file);
-  if (experiment.model.initial) change(*experiment.model.initial);
+  for_each_model(experiment, [&](ModelSpec& model) {
+    if (!model.file.empty()) change(model.file);
+    if (model.initial) change(*model.initial);
+  });
   if (is_description(experiment.dataset.name)) change(experiment.dataset.name);
 }
 
@@ -47,9 +55,9 @@ Experiment load_experiment(const std::string& path, const std::vector<std::strin
   return experiment;
 }
 
-ModelDescription describe_model(const ModelSpec& model, const std::string& experiment_source) {
-  ModelDescription description{Json::object({{"layers", model.layers}}), experiment_source,
-                               "/model"};
+ModelDescription describe_model(const ModelSpec& model, const std::string& experiment_source,
+                                const std::string& place) {
+  ModelDescription description{Json::object({{"layers", model.layers}}), experiment_source, place};
   if (!model.file.empty()) description = {read_json(model.file), model.file, ""};
   if (model.replace_batch_norm && description.json.is_object() &&
       description.json.contains("layers"))
@@ -59,11 +67,13 @@ ModelDescription describe_model(const ModelSpec& model, const std::string& exper
 
 Experiment self_contained(const Experiment& experiment) {
   Experiment result = experiment;
-  const auto description = describe_model(result.model, "");
-  JsonObject model(description.json, description.source);
-  model.objects("layers");
-  result.model.layers = model.raw("layers");
-  result.model.file.clear();
+  for_each_model(result, [](ModelSpec& spec) {
+    const auto description = describe_model(spec, "");
+    JsonObject model(description.json, description.source);
+    model.objects("layers");
+    spec.layers = model.raw("layers");
+    spec.file.clear();
+  });
   change_paths(result, [](std::string& file) {
     file = std::filesystem::absolute(file).lexically_normal().string();
   });

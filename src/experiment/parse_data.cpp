@@ -129,6 +129,14 @@ ModelSpec parse_model(JsonObject object) {
   return model;
 }
 
+DeviceClass parse_device(JsonObject object) {
+  DeviceClass device;
+  device.clients = object.integer("clients", 1, kMany, device.clients);
+  device.model = parse_model(object.object("model"));
+  object.finish();
+  return device;
+}
+
 LossSpec parse_loss(JsonObject object) {
   LossSpec loss;
   loss.kind = object.choice("kind", kLossKinds, loss.kind);

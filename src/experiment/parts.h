@@ -15,6 +15,7 @@ DatasetSpec parse_dataset(JsonObject object);
 PartitionSpec parse_partition(JsonObject object);
 FeatureShift parse_feature_shift(JsonObject object);
 ModelSpec parse_model(JsonObject object);
+DeviceClass parse_device(JsonObject object);
 LossSpec parse_loss(JsonObject object);
 ParticipationSpec parse_participation(JsonObject object);
 // With examples protected, sampling is poisson unless the file says otherwise.

@@ -41,6 +41,8 @@ int64_t cores_of(const Ranks& ranks) {
 // LibTorch's own random layers share one generator: they are repeatable on one worker only.
 int64_t workers_for(const RunOptions& options, const Federation& federation, const Ranks& ranks) {
   if (draws_random_numbers(federation.factory, federation.test)) return 1;
+  for (const auto& [factory, clients] : federation.devices)
+    if (draws_random_numbers(factory, federation.test)) return 1;
   return options.workers > 0 ? options.workers : cores_of(ranks);
 }
 

@@ -16,9 +16,9 @@ ProbeInput input_for(const Federation& federation, const torch::nn::Module& mode
 
 // check: (model, forward, input) -> report.
 template <class Check>
-auto checked(const Federation& federation, const std::string& source, torch::Dtype dtype,
-             Check check) {
-  const auto model = federation.factory();
+auto checked(const Federation& federation, const ModelFactory& factory, const std::string& place,
+             torch::Dtype dtype, Check check) {
+  const auto model = factory();
   model->train();
   model->to(dtype);
   try {
@@ -26,18 +26,30 @@ auto checked(const Federation& federation, const std::string& source, torch::Dty
         *model, [&](const torch::Tensor& batch) { return model->forward(batch); },
         input_for(federation, *model));
   } catch (const Error& problem) {
-    throw InputError(source + ": /model", problem.what());
+    throw InputError(place, problem.what());
   }
 }
 
 }  // namespace
 
 ProbeReport probe_model(const Federation& federation, const std::string& source) {
-  return checked(federation, source, torch::kFloat32, probe);
+  auto report =
+      checked(federation, federation.factory, source + ": /model", torch::kFloat32, probe);
+  for (size_t i = 0; i < federation.devices.size(); ++i) {
+    const auto device =
+        checked(federation, federation.devices[i].first,
+                source + ": /devices/" + std::to_string(i) + "/model", torch::kFloat32, probe);
+    report.examples += device.examples;
+    report.norm_error = std::max(report.norm_error, device.norm_error);
+    report.without_rule.insert(report.without_rule.end(), device.without_rule.begin(),
+                               device.without_rule.end());
+  }
+  return report;
 }
 
 GradientCheck check_model_gradients(const Federation& federation, const std::string& source) {
-  return checked(federation, source, torch::kFloat64, check_gradients);
+  return checked(federation, federation.factory, source + ": /model", torch::kFloat64,
+                 check_gradients);
 }
 
 }  // namespace starling

@@ -44,6 +44,7 @@ class Federation {
     check_noise_by();
     check_attack();
     check_distillation();
+    check_devices();
   }
 
  private:
@@ -138,6 +139,14 @@ class Federation {
       fail("/attack/kind", quoted(to_string(experiment_.attack)) +
                                " changes classes, and loss \"mse\" predicts a number; use "
                                "\"sign_flip\" or \"gaussian\"");
+  }
+
+  void check_devices() const {
+    if (experiment_.devices.empty() || std::holds_alternative<DsFlSpec>(experiment_.strategy) ||
+        std::holds_alternative<FedMdSpec>(experiment_.strategy))
+      return;
+    fail("/devices", "gives clients other models, and strategy " + quoted(strategy_) +
+                         " averages models that are alike; use \"dsfl\" or \"fedmd\"");
   }
 
   void check_distillation() const {

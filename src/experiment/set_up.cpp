@@ -76,16 +76,16 @@ void at_place(const std::string& place, Work work) {
 }
 
 // Replicas differ in nothing: every one starts from the same seed, file and frozen layers.
-ModelFactory factory_of(const Experiment& experiment, const Dataset& train,
-                        const std::string& source) {
-  const auto description = describe_model(experiment.model, source);
+ModelFactory factory_of(const Experiment& experiment, const ModelSpec& spec, const Dataset& train,
+                        const std::string& source, const std::string& pointer) {
+  const auto description = describe_model(spec, source, pointer);
   const auto make = model_from_json(description.json, description.source, train.shape,
                                     train.outputs(), description.pointer);
   RandomStream weights(RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)),
                        {Purpose::initial_weights});
   const uint64_t seed = weights.next();
-  return [make, seed, model = experiment.model, dtype = experiment.compute.dtype,
-          place = source + ": /model/freeze"] {
+  return [make, seed, model = spec, dtype = experiment.compute.dtype,
+          place = source + ": " + pointer + "/freeze"] {
     torch::manual_seed(seed);
     auto made = make();
     if (model.initial) load_initial(*made, *model.initial);
@@ -201,6 +201,33 @@ void check_personal(const Experiment& experiment, const StateDict& state,
   }
 }
 
+// The server's model, which is returned, and those of the devices.
+std::shared_ptr<Model> make_models(const Experiment& experiment, const Dataset& train,
+                                   Federation& federation, const std::string& source) {
+  const auto checked = [&](const ModelSpec& spec, const std::string& pointer) {
+    auto factory = factory_of(experiment, spec, train, source, pointer);
+    const auto model = factory();
+    starling::experiment::check_vocabulary(*model, train, source);
+    if (is_private(experiment.privacy))
+      at_place(source + ": " + pointer, [&] { refuse_cross_example_layers(*model); });
+    return std::pair(std::move(factory), model);
+  };
+  auto [factory, model] = checked(experiment.model, "/model");
+  federation.factory = std::move(factory);
+  int64_t clients = 0;
+  for (size_t i = 0; i < experiment.devices.size(); ++i) {
+    const auto& device = experiment.devices[i];
+    clients += device.clients;
+    federation.devices.emplace_back(
+        checked(device.model, "/devices/" + std::to_string(i) + "/model").first, device.clients);
+  }
+  if (clients > std::ssize(federation.clients))
+    throw InputError(source + ": /devices", "are for " + std::to_string(clients) +
+                                                " clients, and there are " +
+                                                std::to_string(federation.clients.size()));
+  return model;
+}
+
 void check_cohorts(const Experiment& experiment, const FederationPlan& plan,
                    const std::string& source) {
   size_t largest = 0;
@@ -238,11 +265,7 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
   federation.test = examples_of(data.test, experiment.compute.dtype);
   attack(experiment, data.train, federation, options.source);
 
-  federation.factory = factory_of(experiment, data.train, options.source);
-  const auto model = federation.factory();
-  starling::experiment::check_vocabulary(*model, data.train, options.source);
-  if (is_private(experiment.privacy))
-    at_place(options.source + ": /model", [&] { refuse_cross_example_layers(*model); });
+  const auto model = make_models(experiment, data.train, federation, options.source);
   federation.initial = state_of(*model);
   federation.parameters = trainable_count(*model);
   check_personal(experiment, federation.initial, options.source);

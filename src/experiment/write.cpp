@@ -176,6 +176,13 @@ Json write(const ModelSpec& m) {
   return json;
 }
 
+Json write(const std::vector<DeviceClass>& devices) {
+  Json json = Json::array();
+  for (const auto& device : devices)
+    json.push_back(object({{"clients", device.clients}, {"model", write(device.model)}}));
+  return json;
+}
+
 Json write(const LossSpec& l) { return object({{"kind", word(kLossKinds, l.kind)}}); }
 
 Json write(const ParticipationSpec& p) {
@@ -222,6 +229,7 @@ Json to_json(const Experiment& e) {
                        {"partition", std::visit(Writer{}, e.partition)},
                        {"feature_shift", std::visit(Writer{}, e.feature_shift)},
                        {"model", write(e.model)},
+                       {"devices", write(e.devices)},
                        {"loss", write(e.loss)},
                        {"rounds", e.rounds},
                        {"participation", write(e.participation)},

@@ -84,7 +84,7 @@ void Collector::check(const ClientUpdate& update) const {
     throw Error("it claims " + std::to_string(update.examples) + " examples");
   if (!registered.empty() && update.examples > registered[client])
     throw Error("it claims more examples than the client is registered with");
-  check_same_layout(server_.global(), update.state, "the update");
+  if (!update.own_model) check_same_layout(server_.global(), update.state, "the update");
   const Distilling* distilling = server_.strategy().distilling();
   const int64_t expected = distilling == nullptr ? 0 : distilling->answers;
   if (std::ssize(update.answers) != expected)
@@ -92,20 +92,25 @@ void Collector::check(const ClientUpdate& update) const {
                 std::to_string(expected) + " are expected");
 }
 
+void Collector::read_model(const StateDict& trained, ClientState& state, const StateDict& start) {
+  server_.layout().read_difference(trained, start, update_);
+  if (server_.kept_size() == 0) return;
+  state.personal.resize(update_.size());
+  server_.layout().read(trained, state.personal);
+  for_each_part(server_, update_, [&](size_t p, std::span<double> part) {
+    if (server_.keeps_local(p)) std::ranges::fill(part, 0.0);
+  });
+}
+
 void Collector::read_update(const ClientUpdate& update, ClientState& state,
                             const StateDict& start) {
-  if (server_.options().example_sums) {
+  if (update.own_model) {
+    std::ranges::fill(update_, 0.0);
+  } else if (server_.options().example_sums) {
     server_.layout().read(update.state, update_);
     for (double& value : update_) value = -value;
   } else {
-    server_.layout().read_difference(update.state, start, update_);
-  }
-  if (server_.kept_size() > 0) {
-    state.personal.resize(update_.size());
-    server_.layout().read(update.state, state.personal);
-    for_each_part(server_, update_, [&](size_t p, std::span<double> part) {
-      if (server_.keeps_local(p)) std::ranges::fill(part, 0.0);
-    });
+    read_model(update.state, state, start);
   }
   if (std::ranges::binary_search(channel_.attackers, update.client))
     attack_update(channel_.attack, update_, update.client, round_, channel_.key);

@@ -96,6 +96,27 @@ Simulation::Simulation(const ModelFactory& factory, std::vector<Client> clients,
 
 Simulation::~Simulation() = default;
 
+void Simulation::add_devices(const ModelFactory& factory, int64_t clients) {
+  if (std::ssize(device_of_) + clients > std::ssize(clients_))
+    throw Error("devices for more than the " + std::to_string(clients_.size()) + " clients");
+  const auto initial = state_of(*factory());
+  Device device{{}, initial, FlatLayout(initial)};
+  for (size_t i = 0; i < replicas_.size(); ++i) device.replicas.push_back(factory());
+  device_of_.insert(device_of_.end(), static_cast<size_t>(clients), devices_.size());
+  devices_.push_back(std::move(device));
+}
+
+const Simulation::Device* Simulation::device_of(int64_t client) const {
+  const auto id = static_cast<size_t>(client);
+  return id < device_of_.size() ? &devices_[device_of_[id]] : nullptr;
+}
+
+StateDict Simulation::Device::model_of(const ClientState& state) const {
+  StateDict model = clone(initial);
+  if (!state.personal.empty()) layout.write(state.personal, model);
+  return model;
+}
+
 void Simulation::on_workers(int64_t jobs,
                             const std::function<void(Model&, size_t, int64_t)>& work) {
   std::atomic<int64_t> next{0};
@@ -139,6 +160,14 @@ ClientUpdate Simulation::train_client(Model& model, const Client& client, const 
   return update;
 }
 
+ClientUpdate Simulation::train_own(const Device& device, size_t worker, const Client& client,
+                                   const Server& server, const ClientTask& task) const {
+  auto update = train_client(*device.replicas[worker], client, server,
+                             device.model_of(states_[static_cast<size_t>(client.id())]), task);
+  update.own_model = true;
+  return update;
+}
+
 // The server's own student of the clients' mean answers.
 void Simulation::distil_global(Server& server, int64_t round, const RandomKey& key) {
   if (server.strategy().consensus().empty()) return;
@@ -159,8 +188,11 @@ int64_t Simulation::bytes_down(const Server& server,
   const int64_t size = server.layout().size(), kept = server.kept_size();
   int64_t values = std::ssize(participants) * server.strategy().download_size(size - kept);
   if (server.strategy().distilling() != nullptr && kept == size)
-    for (const int64_t client : participants)
-      values += states_[static_cast<size_t>(client)].personal.empty() ? size : 0;
+    for (const int64_t client : participants) {
+      if (!states_[static_cast<size_t>(client)].personal.empty()) continue;
+      const Device* device = device_of(client);
+      values += device == nullptr ? size : device->layout.size();
+    }
   return download_bytes(values);
 }
 
@@ -180,11 +212,19 @@ void Simulation::train(Share& share, const Server& server,
       work.initial_loss = server.strategy().wants_initial_loss();
       work.local.correction = local_correction(model, server, state);
       const StateDict& global = work.start ? *work.start : server.global();
-      const auto update =
-          train_client(model, client, server, work.start ? global : start_of(server, state), work);
+      const Device* device = device_of(client.id());
+      const auto update = device != nullptr
+                              ? train_own(*device, worker, client, server, work)
+                              : train_client(model, client, server,
+                                             work.start ? global : start_of(server, state), work);
       share.metrics[place] = update.metrics;
-      if (collectors[worker].add(update, state, global))
+      if (!collectors[worker].add(update, state, global)) return;
+      if (device == nullptr) {
         train_personal(model, client, server, state, work);
+      } else {
+        state.personal.resize(static_cast<size_t>(device->layout.size()));
+        device->layout.read(update.state, state.personal);
+      }
     } catch (const std::exception& problem) {
       share.failures.add(client.id(), problem);
     }
@@ -252,13 +292,24 @@ Evaluation Simulation::evaluate(const StateDict& state, const Examples& data, in
   return total_of(parts);
 }
 
+// The model that the client would use, on its own examples.
+Evaluation Simulation::evaluate_own(const Server& server, int64_t client, int64_t batch_size) {
+  const ClientState& state = states_[static_cast<size_t>(client)];
+  const Examples& data = clients_[static_cast<size_t>(client)].data();
+  if (const Device* device = device_of(client)) {
+    Model& model = *device->replicas.front();
+    load_state(model, device->model_of(state));
+    return starling::evaluate(model, data, batch_size);
+  }
+  return total_of(slices_of(personal_state(server, state), data, batch_size, 0, 1));
+}
+
 std::vector<Evaluation> Simulation::evaluate_clients(const Server& server, int64_t batch_size) {
   std::vector<Evaluation> all(clients_.size());
   together(*ranks_, [&] {
     for (size_t i = static_cast<size_t>(ranks_->rank()); i < all.size();
          i += static_cast<size_t>(ranks_->size()))
-      all[i] = total_of(
-          slices_of(personal_state(server, states_[i]), clients_[i].data(), batch_size, 0, 1));
+      all[i] = evaluate_own(server, static_cast<int64_t>(i), batch_size);
   });
   share_evaluations(*ranks_, all);
   return all;

@@ -30,6 +30,7 @@ TEST(Experiment, DefaultsAreTheDocumentedOnes) {
     "partition": {"kind": "iid", "clients": 10},
     "feature_shift": {"kind": "none"},
     "model": {"file": "../models/linear.json", "initial": null, "freeze": [], "replace_batch_norm": false},
+    "devices": [],
     "loss": {"kind": "cross_entropy"},
     "rounds": 10,
     "participation": {"kind": "fraction", "fraction": 1.0, "max_participations": null,

@@ -153,6 +153,21 @@ TEST(FederationRules, TheCheckerReadsTheTableAtClientLevel) {
   EXPECT_EQ(refused, 8);
 }
 
+TEST(FederationRules, DevicesAreWrittenAndReadAgain) {
+  const Json json =
+      with("/devices", R"([{"clients": 3, "model": {"file": "a.json", "freeze": ["0"]}}])",
+           with("/strategy", R"({"kind": "dsfl"})"));
+  const auto experiment = parse(json);
+  EXPECT_EQ(experiment.devices.at(0).clients, 3);
+  EXPECT_EQ(experiment.devices.at(0).model.file, "a.json");
+  EXPECT_EQ(parse(to_json(experiment)), experiment);
+  for (const char* wrong :
+       {R"([{"clients": 3}])", R"([{"clients": 0, "model": {"file": "a"}}])", R"([{"model": {}}])"})
+    EXPECT_TRUE(error(with("/devices", wrong, json)).starts_with("x.json: /devices/0")) << wrong;
+  EXPECT_TRUE(error(with("/strategy", R"({"kind": "feddf"})", json))
+                  .starts_with("x.json: /devices: gives clients other models"));
+}
+
 // Answers on a public set are neither updates nor numbers to predict.
 TEST(FederationRules, StrategiesThatDistilRefuseWhatTheyWouldIgnore) {
   for (const char* strategy : {"feddf", "dsfl", "fedmd"}) {

@@ -234,6 +234,47 @@ TEST_F(Federations, AnswersTravelInThePlaceOfModels) {
   }
 }
 
+Json with_devices(const std::string& strategy) {
+  Json json = with_strategy(strategy);
+  json["devices"] = parse_json(
+      R"([{"clients": 3, "model": {"layers": [{"kind": "flatten"}, {"kind": "linear"}]}},
+          {"clients": 2, "model": {"layers": [{"kind": "avg_pool2d", "kernel_size": 4},
+                                              {"kind": "flatten"}, {"kind": "linear"}]}}])",
+      "devices");
+  return json;
+}
+
+TEST_F(Federations, ClientsWithOtherModelsExchangeAnswers) {
+  const int64_t answers = 4 * 100 * 10, model = 4 * (784 * 16 + 16 + 32 + 170);
+  for (const char* kind : {"dsfl", "fedmd"}) {
+    SCOPED_TRACE(kind);
+    Json json = with_devices(kind);
+    json["evaluation"] = Json::object({{"per_client", true}});
+    const auto record = run_twice(json);
+    EXPECT_EQ(record.bytes_up, 3 * 8 * answers);
+    EXPECT_EQ(record.bytes_down,
+              3 * model + 3 * 4 * 7850 + 2 * 4 * (49 * 10 + 10) + 2 * 8 * answers);
+    EXPECT_GT(*record.rounds.back().accuracy, 0.3);
+    EXPECT_GT(record.rounds.back().client_accuracy->smallest, 0.2);
+
+    json.erase("evaluation");
+    json["privacy"] =
+        parse_json(R"({"unit": "example", "noise_multiplier": 1, "insecure_seed": 1})", "p");
+    EXPECT_GT(run_twice(json).privacy.front().epsilon, 0.0);
+    json["devices"][1]["model"]["layers"][0] = Json::object({{"kind", "batch_norm2d"}});
+    EXPECT_TRUE(test::error_of([&] { run(json, 1); }).starts_with("test: /devices/1/model"));
+  }
+}
+
+TEST_F(Federations, DevicesNeedAStrategyAndClients) {
+  Json json = with_devices("dsfl");
+  json["devices"][0]["clients"] = 7;
+  EXPECT_EQ(test::error_of([&] { run(json, 1); }),
+            "test: /devices: are for 9 clients, and there are 8");
+  json["strategy"] = Json::object({{"kind", "fedavg"}});
+  EXPECT_TRUE(test::error_of([&] { run(json, 1); }).starts_with("test: /devices: gives clients"));
+}
+
 TEST_F(Federations, DistillationIsPrivateAtEachLevel) {
   for (const char* kind : {"feddf", "dsfl", "fedmd"}) {
     SCOPED_TRACE(kind);

@@ -70,6 +70,9 @@ const std::vector<Stateful> kOthers = {
          "participation": {"kind": "poisson", "rate": 0.5, "fraction": null},
          "privacy": {"unit": "client", "noise_multiplier": 1, "delta": 1e-2,
                      "insecure_seed": 1}})"},
+    {"devices", R"({"strategy": {"kind": "fedmd", "distillation": {"public_examples": 40}},
+                    "devices": [{"clients": 2, "model": {"layers": [
+                      {"kind": "flatten"}, {"kind": "linear"}]}}]})"},
     {"ftrl_tree", R"({"strategy": {"weights": "uniform"}, "participation": null,
                       "privacy": {"unit": "client", "noise_multiplier": 1, "delta": 1e-2,
                                   "insecure_seed": 1, "release": "tree"}})"},

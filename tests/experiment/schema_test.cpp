@@ -118,6 +118,8 @@ std::vector<Document> documents() {
       {"/communication", R"({"kind": "float16"})"},
   };
   for (const auto& [part, value] : parts) all.push_back({part, test::with(part, value)});
+  all.push_back({"/devices", test::with("/devices", R"([{"model": {"layers": [{}]}}])",
+                                        test::with("/strategy", R"({"kind": "fedmd"})"))});
   const Json protected_examples = test::with(
       "/privacy", R"({"unit": "example", "epsilon": 8, "adversary": "every_global_model"})",
       test::with("/local", R"({"steps": 1})"));

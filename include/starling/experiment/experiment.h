@@ -46,6 +46,14 @@ struct ModelSpec {
   bool operator==(const ModelSpec&) const = default;
 };
 
+// Clients with an architecture of their own: the next `clients` of them, from client 0 on. Those
+// that no class names take the experiment's model, and so does the server.
+struct DeviceClass {
+  int64_t clients = 1;
+  ModelSpec model;
+  bool operator==(const DeviceClass&) const = default;
+};
+
 // What training makes small, and testing measures: cross-entropy of class logits, in nats, or the
 // squared error of the one output of a regression.
 enum class LossKind { cross_entropy, mse };
@@ -183,6 +191,7 @@ struct Experiment {
   PartitionSpec partition;
   FeatureShift feature_shift;
   ModelSpec model;
+  std::vector<DeviceClass> devices;
   LossSpec loss;
   int64_t rounds = 10;
   ParticipationSpec participation;
@@ -228,7 +237,9 @@ struct ModelDescription {
   std::string source;   // the file
   std::string pointer;  // of the object in it
 };
-ModelDescription describe_model(const ModelSpec& model, const std::string& experiment_source);
+// `place`: of an inline model in the experiment.
+ModelDescription describe_model(const ModelSpec& model, const std::string& experiment_source,
+                                const std::string& place = "/model");
 
 // The same experiment with the model's layers inline and absolute paths: what a run folder stores,
 // so that its experiment.json runs again from anywhere.

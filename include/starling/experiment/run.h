@@ -61,6 +61,7 @@ struct Federation {
   int64_t public_answers = 0;     // numbers that a model answers on them
   std::optional<LinearLaw> law;   // that the data were drawn by, where it is known
   ModelFactory factory;           // makes models with the initial weights and frozen layers
+  std::vector<std::pair<ModelFactory, int64_t>> devices;  // of clients 0.., and how many clients
   StateDict initial;
   int64_t parameters = 0;  // trainable
   int64_t train_examples = 0;

@@ -24,6 +24,8 @@ struct ClientUpdate {
   double momentum = 0.0;          // of it
   double initial_loss = 0.0;      // of the global model on the client's examples, where asked for
   int64_t staleness = 0;          // global models made since the client began
+  bool own_model = false;         // `state` is of another architecture than the server's, and stays
+                                  // at the client: answers alone are read
   std::vector<double> answers{};  // of the trained model on the public set, where distilled
 };
 

@@ -70,6 +70,7 @@ class Collector {
 
  private:
   void check(const ClientUpdate& update) const;
+  void read_model(const StateDict& trained, ClientState& state, const StateDict& start);
   void read_update(const ClientUpdate& update, ClientState& state, const StateDict& start);
   void send(int64_t client, ClientState& state);
 

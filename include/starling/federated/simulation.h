@@ -34,6 +34,9 @@ class Simulation {
   ~Simulation();
 
   const std::vector<Client>& clients() const { return clients_; }
+  // The next `clients` clients, from 0 on at the first call, take models of their own: for
+  // strategies that keep whole models at clients. Errors: Error where fewer are left.
+  void add_devices(const ModelFactory& factory, int64_t clients);
   // Who attacks, and the wire; neither by default.
   void set_channel(Channel channel) { channel_ = std::move(channel); }
   // Shares out the clients of each round among `ranks`, which must outlive it. round() is then
@@ -60,9 +63,21 @@ class Simulation {
   Evaluation evaluate(const StateDict& state, const Examples& data, int64_t batch_size);
 
  private:
+  // Clients that share an architecture which is not the server's.
+  struct Device {
+    std::vector<std::shared_ptr<Model>> replicas;
+    StateDict initial;
+    FlatLayout layout;
+
+    StateDict model_of(const ClientState& state) const;
+  };
+  const Device* device_of(int64_t client) const;  // null: the server's architecture
+  ClientUpdate train_own(const Device& device, size_t worker, const Client& client,
+                         const Server& server, const ClientTask& task) const;
   struct Share;
   void train(Share& share, const Server& server,
              const std::function<ClientTask(int64_t client)>& task);
+  Evaluation evaluate_own(const Server& server, int64_t client, int64_t batch_size);
   // One evaluation a slice, of every `step`-th slice from `first` on; the others are empty.
   std::vector<Evaluation> slices_of(const StateDict& state, const Examples& data,
                                     int64_t batch_size, int64_t first, int64_t step);
@@ -79,6 +94,8 @@ class Simulation {
   Ranks* ranks_ = &one_rank();
   std::optional<Client> root_;
   torch::Tensor public_;
+  std::vector<Device> devices_;
+  std::vector<size_t> device_of_;  // by client, as far as devices go
   std::vector<std::shared_ptr<Model>> replicas_;
   int64_t threads_per_client_;
 };
