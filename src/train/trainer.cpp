@@ -53,6 +53,10 @@ void refuse_other_data(const DpSgdPlan& plan, int64_t examples) {
               to_string(plan.sampling) + " sampling, and the data holds another number");
 }
 
+BatchSampler private_sampler(const DpSgdPlan& plan, int64_t examples, const StreamOwner& owner) {
+  return {plan.sampling, examples, plan.batch_size, plan.sample_rate, owner};
+}
+
 template <class Step>
 LocalMetrics for_each_batch(BatchSampler& sampler, int64_t steps, Step step) {
   LocalMetrics metrics;
@@ -147,8 +151,7 @@ LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan
   dp.set_clipping(privacy.clipping);
   dp.set_noise(privacy.noise);
   const int64_t chunk = privacy.noise == NoiseKind::secure ? 1 : plan.physical_batch;
-  BatchSampler sampler(privacy.plan.sampling, data.size(), privacy.plan.batch_size,
-                       privacy.plan.sample_rate, owner);
+  BatchSampler sampler = private_sampler(privacy.plan, data.size(), owner);
   return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
     backward_in_chunks(model, data, indices, chunk, metrics,
                        [&](const torch::Tensor& losses) { return dp.backward(losses); });
@@ -179,8 +182,7 @@ LocalMetrics sum_clipped(Model& model, const Examples& data, const LocalPlan& pl
   Clipping clipping;
   clipping.kind = privacy.clipping;
   clipping.norm = privacy.plan.clip_norm;
-  BatchSampler sampler(privacy.plan.sampling, data.size(), privacy.plan.batch_size,
-                       privacy.plan.sample_rate, owner);
+  BatchSampler sampler = private_sampler(privacy.plan, data.size(), owner);
   return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
     backward_in_chunks(
         model, data, indices, plan.physical_batch, metrics,
