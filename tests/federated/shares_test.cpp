@@ -5,8 +5,6 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <mutex>
-#include <numeric>
 
 #include "federated/thread_ranks.h"
 #include "starling/core/error.h"
@@ -19,11 +17,13 @@ namespace nn = torch::nn;
 
 constexpr int64_t kClients = 6;
 
+// Without LibTorch's generator, which all threads share.
 std::shared_ptr<Model> make_model() {
-  static std::mutex generator;  // that all threads share
-  const std::lock_guard lock(generator);
-  torch::manual_seed(3);
-  return as_model(nn::Sequential(nn::Linear(5, 8), nn::ReLU(), nn::Linear(8, 2)));
+  auto model = as_model(nn::Sequential(nn::Linear(5, 8), nn::ReLU(), nn::Linear(8, 2)));
+  torch::NoGradGuard no_grad;
+  for (auto& parameter : model->parameters())
+    parameter.copy_(torch::arange(parameter.numel()).add(1).sin().view_as(parameter) * 0.5);
+  return model;
 }
 
 Examples examples(int64_t id) {
