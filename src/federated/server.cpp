@@ -45,6 +45,12 @@ void add(const GaussianNoise& noise, NoiseKind kind, Target& sum, RandomStream& 
   }
 }
 
+std::vector<double> divided(const UpdateSum& sum, double divisor) {
+  std::vector<double> values(sum.sum().values().size());
+  sum.sum().decode(std::span(values), 1.0 / divisor);
+  return values;
+}
+
 void check_example_sums(const ServerOptions& options) {
   if (options.privacy) throw Error("example sums and client-level noise do not go together");
   if (!std::holds_alternative<MeanAggregation>(options.aggregation))
@@ -126,8 +132,7 @@ void Server::finish_example_sums(UpdateSum& sum, int64_t round, const RandomKey&
                             plan.sensitivity(layout_.size(), grid_.spacing()));
   RandomStream stream(key, {Purpose::server_noise, -1, round});
   add(noise, options_.noise, sum.sum(), stream);
-  std::vector<double> values(sum.sum().values().size());
-  sum.sum().decode(std::span(values), 1.0 / divisor);
+  auto values = divided(sum, divisor);
   for (const auto& part : layout_.parts())
     if (part.buffer) std::fill_n(values.begin() + part.first, part.size, 0.0);
   apply(values, sum);
@@ -155,9 +160,7 @@ void Server::adapt_clip_norm(const UpdateSum& sum, int64_t round, const RandomKe
 std::vector<double> Server::mean_of(const UpdateSum& sum) const {
   const auto& plan = options_.privacy;
   const double divisor = plan ? plan->divisor() : static_cast<double>(sum.weight());
-  std::vector<double> values(sum.sum().values().size());
-  sum.sum().decode(std::span(values), 1.0 / divisor);
-  return values;
+  return divided(sum, divisor);
 }
 
 void Server::apply(const std::vector<double>& values, const UpdateSum& sum) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "privacy/golden_section.h"
 #include "privacy/numeric.h"
 
 namespace starling {
@@ -33,26 +34,7 @@ double minimise(double log_theta_max, const Function& function) {
     step *= 1.3;
     other = f(middle + step);
   }
-  double low = std::min(behind, middle + step), high = std::max(behind, middle + step);
-  constexpr double kGolden = 0.61803398874989485;
-  double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
-  double fa = f(a), fb = f(b);
-  while (high - low > 0.01) {
-    if (fa <= fb) {
-      high = b;
-      b = a;
-      fb = fa;
-      a = high - kGolden * (high - low);
-      fa = f(a);
-    } else {
-      low = a;
-      a = b;
-      fa = fb;
-      b = low + kGolden * (high - low);
-      fb = f(b);
-    }
-  }
-  return 0.5 * (low + high);
+  return golden_section(std::min(behind, middle + step), std::max(behind, middle + step), 0.01, f);
 }
 
 double log_theta_max(const Side& side) {

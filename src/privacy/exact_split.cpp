@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numbers>
 
+#include "privacy/golden_section.h"
 #include "privacy/numeric.h"
 
 namespace starling {
@@ -26,37 +27,13 @@ double log_sum(const std::vector<double>& weights, const std::vector<double>& lo
   return high + std::log(sum);
 }
 
-// The least of a function of log x that falls and then rises, by golden section.
-template <class Function>
-double minimiser(double low, double high, const Function& function) {
-  constexpr double kGolden = 0.61803398874989485;
-  double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
-  double at_a = function(a), at_b = function(b);
-  while (high - low > 0.02) {
-    if (!(at_a > at_b)) {
-      high = b;
-      b = a;
-      at_b = at_a;
-      a = high - kGolden * (high - low);
-      at_a = function(a);
-    } else {
-      low = a;
-      a = b;
-      at_a = at_b;
-      b = low + kGolden * (high - low);
-      at_b = function(b);
-    }
-  }
-  return 0.5 * (low + high);
-}
-
 RestBound rest_bound(const SplitSide& split, double epsilon) {
   const auto log_delta = [&](double log_tilt) {
     const double tilt = std::exp(log_tilt);
     return split.rest_cumulant(tilt) + log_hinge_factor(tilt) - tilt * epsilon;
   };
   const double centre = std::log(split.theta);
-  const double tilt = std::exp(minimiser(centre - 2.0, centre + 4.0, log_delta));
+  const double tilt = std::exp(golden_section(centre - 2.0, centre + 4.0, 0.02, log_delta));
   return {tilt, split.rest_cumulant(tilt) + log_hinge_factor(tilt)};
 }
 
@@ -136,7 +113,7 @@ double hit_tilt(const SplitSide& split, double epsilon) {
     return split.cumulant(tilt) + log_hinge_factor(tilt) - tilt * epsilon;
   };
   const double centre = std::log(split.theta);
-  return std::exp(minimiser(centre - 3.0, centre, log_delta));
+  return std::exp(golden_section(centre - 3.0, centre, 0.02, log_delta));
 }
 
 Period hit_period(const SplitSide& split, const CurveTarget& target, double log_share) {
