@@ -1,5 +1,8 @@
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -29,7 +32,13 @@ cxxopts::Options options() {
       ("hard-weight",
        "what the labels weigh, from 0 to 1; default 0.1, or 0 where they mean other "
        "classes",
-       cxxopts::value<double>(), "A")                                                            //
+       cxxopts::value<double>(), "A")  //
+      ("hint",
+       "a student's layer that follows a teacher's, both by name or position in the model file, "
+       "through a projection that is learnt; with W beside the answers, default 1; may be repeated",
+       cxxopts::value<std::vector<std::string>>(), "TEACHER:STUDENT[:W]")  //
+      ("attention", "the same for where in the image the layers are active",
+       cxxopts::value<std::vector<std::string>>(), "TEACHER:STUDENT[:W]")                        //
       ("epochs", "over the transfer set; default 10", cxxopts::value<int64_t>(), "N")            //
       ("batch-size", "default 64", cxxopts::value<int64_t>(), "N")                               //
       ("learning-rate", "of SGD at the beginning; default 0.01", cxxopts::value<double>(), "R")  //
@@ -56,6 +65,34 @@ void take(const cxxopts::ParseResult& given, const std::string& flag, Value low,
   value = number;
 }
 
+// "TEACHER:STUDENT" or "TEACHER:STUDENT:WEIGHT".
+LayerMatch match_of(MatchKind kind, const std::string& flag, const std::string& text) {
+  const auto fail = [&](const std::string& reason) {
+    throw InputError("--" + flag + " " + text, reason);
+  };
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ':');) parts.push_back(part);
+  if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty())
+    fail("is not TEACHER:STUDENT or TEACHER:STUDENT:WEIGHT");
+  LayerMatch match{kind, parts[0], parts[1]};
+  if (parts.size() == 3) {
+    const auto [end, error] =
+        std::from_chars(parts[2].data(), parts[2].data() + parts[2].size(), match.weight);
+    if (error != std::errc() || end != parts[2].data() + parts[2].size() ||
+        !(match.weight > 0.0 && std::isfinite(match.weight)))
+      fail("the weight is not a number above 0");
+  }
+  return match;
+}
+
+void take_matches(const cxxopts::ParseResult& given, MatchKind kind, const std::string& flag,
+                  std::vector<LayerMatch>& matches) {
+  if (given.count(flag) == 0) return;
+  for (const auto& text : given[flag].as<std::vector<std::string>>())
+    matches.push_back(match_of(kind, flag, text));
+}
+
 DistillOptions read(const cxxopts::ParseResult& given) {
   constexpr int64_t kMany = 1'000'000'000;
   constexpr double kTiny = 1e-6;
@@ -72,6 +109,8 @@ DistillOptions read(const cxxopts::ParseResult& given) {
   take<int64_t>(given, "limit", 1, kMany, result.limit);
   take<double>(given, "temperature", kTiny, 1e6, result.temperature);
   take<double>(given, "hard-weight", 0.0, 1.0, result.hard_weight);
+  take_matches(given, MatchKind::hint, "hint", result.matches);
+  take_matches(given, MatchKind::attention, "attention", result.matches);
   take<int64_t>(given, "epochs", 1, kMany, result.epochs);
   take<int64_t>(given, "batch-size", 1, kMany, result.batch_size);
   take<double>(given, "learning-rate", kTiny, 1e6, result.learning_rate);

@@ -16,6 +16,7 @@
 #include "starling/nn/state.h"
 #include "starling/report/report.h"
 #include "starling/train/distill.h"
+#include "starling/train/layer_matching.h"
 #include "starling/train/random_layers.h"
 #include "starling/train/schedule.h"
 
@@ -171,7 +172,13 @@ class Distillation {
         loss_(loss_of(options, transfer_)),
         description_(read_json(options.student)),
         make_student_(model_from_json(description_, options.student, teacher_.data.train.shape,
-                                      teacher_.data.train.classes)) {}
+                                      teacher_.data.train.classes)) {
+    try {
+      matched(new_student(options.seed));
+    } catch (const Error& problem) {
+      throw InputError(options.student, problem.what());
+    }
+  }
 
   DistillResult carry_out() {
     const std::string folder = new_folder();
@@ -185,6 +192,8 @@ class Distillation {
     result.teacher.examples_per_second = classified_per_second(*teacher_.model, teacher_.test);
     targets_ = soften(logits_of(*teacher_.model, transfer_.examples.features, kEvaluationBatch),
                       loss_.temperature);
+    layers_ = layer_targets(*teacher_.model, transfer_.examples.features, options_.matches,
+                            kEvaluationBatch);
     for (int64_t i = 0; i < options_.seeds; ++i) one_seed(options_.seed + i, result);
     write_text(folder, result);
     return result;
@@ -223,10 +232,14 @@ class Distillation {
     return student;
   }
 
-  // train: (student, plan of one epoch, its streams).
+  std::shared_ptr<MatchedStudent> matched(std::shared_ptr<Model> student) const {
+    return std::make_shared<MatchedStudent>(std::move(student), *teacher_.model, options_.matches,
+                                            transfer_.examples.features.slice(0, 0, 2));
+  }
+
+  // train: (plan of one epoch, its streams).
   template <class Train>
-  std::shared_ptr<Model> trained(int64_t seed, Train train) const {
-    const auto student = new_student(seed);
+  void train_student(const Model& student, int64_t seed, Train train) const {
     const int64_t examples = transfer_.examples.size();
     LocalPlan plan;
     plan.batch_size = std::min(options_.batch_size, examples);
@@ -237,19 +250,20 @@ class Distillation {
       plan.learning_rate_factor = learning_rate_factor(CosineSchedule{}, epoch, options_.epochs);
       const StreamOwner owner{RandomKey::from_seed(static_cast<uint64_t>(seed)), 0, epoch};
       seed_random_layers(owner);
-      train(*student, plan, owner);
+      train(plan, owner);
     }
-    if (!all_finite(state_of(*student)))
+    if (!all_finite(state_of(student)))
       throw Error(
           "the student's weights are no longer numbers; lower --learning-rate or "
           "--temperature, whose square multiplies the loss");
-    return student;
   }
 
   // Both from the same initial weights, on the same batches.
   void one_seed(int64_t seed, DistillResult& result) const {
-    const auto student = trained(seed, [&](Model& model, const LocalPlan& plan, auto& owner) {
-      distill(model, transfer_.examples, targets_, loss_, plan, owner);
+    const auto student = new_student(seed);
+    const auto follower = matched(student);
+    train_student(*student, seed, [&](const LocalPlan& plan, const StreamOwner& owner) {
+      distill(*follower, transfer_.examples, targets_, layers_, loss_, plan, owner);
     });
     if (seed == options_.seed) {
       result.student = figures_of(student_name() + ", distilled", *student);
@@ -258,8 +272,9 @@ class Distillation {
     }
     judge(*student, result.student);
     if (!transfer_.labelled) return;
-    const auto alone = trained(seed, [&](Model& model, const LocalPlan& plan, auto& owner) {
-      train(model, transfer_.examples, plan, owner);
+    const auto alone = new_student(seed);
+    train_student(*alone, seed, [&](const LocalPlan& plan, const StreamOwner& owner) {
+      train(*alone, transfer_.examples, plan, owner);
     });
     if (!result.alone) {
       result.alone = figures_of(student_name() + ", labels alone", *alone);
@@ -275,6 +290,16 @@ class Distillation {
             {"examples_per_second", figures.examples_per_second}};
   }
 
+  Json written_matches() const {
+    Json list = Json::array();
+    for (const auto& match : options_.matches)
+      list.push_back({{"kind", match.kind == MatchKind::hint ? "hint" : "attention"},
+                      {"teacher", match.teacher},
+                      {"student", match.student},
+                      {"weight", match.weight}});
+    return list;
+  }
+
   void write_text(const std::string& folder, const DistillResult& result) const {
     Json record = {{"privacy", result.claim},
                    {"teacher_run", teacher_.record.id},
@@ -284,6 +309,7 @@ class Distillation {
                    {"transfer_examples", result.transfer_examples},
                    {"temperature", loss_.temperature},
                    {"hard_weight", loss_.hard_weight},
+                   {"matches", written_matches()},
                    {"epochs", options_.epochs},
                    {"batch_size", options_.batch_size},
                    {"learning_rate", options_.learning_rate},
@@ -304,6 +330,7 @@ class Distillation {
   Json description_;
   ModelFactory make_student_;
   torch::Tensor targets_;
+  std::vector<torch::Tensor> layers_;
 };
 
 }  // namespace

@@ -68,6 +68,9 @@ class LayerList final : public Model {
  public:
   void append(const std::string& name, Layer layer);
   torch::Tensor forward(torch::Tensor input) override;
+  // Also what each layer made of it, in their order.
+  torch::Tensor forward(torch::Tensor input, std::vector<torch::Tensor>& outputs);
+  std::vector<std::string> names() const { return named_children().keys(); }
 
  private:
   std::vector<Layer> layers_;

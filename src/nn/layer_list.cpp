@@ -151,6 +151,11 @@ torch::Tensor LayerList::forward(torch::Tensor input) {
   return input;
 }
 
+torch::Tensor LayerList::forward(torch::Tensor input, std::vector<torch::Tensor>& outputs) {
+  for (const auto& layer : layers_) outputs.push_back(input = layer.forward(input));
+  return input;
+}
+
 void LayerList::append(const std::string& name, Layer layer) {
   register_module(name, layer.module);
   layers_.push_back(std::move(layer));

@@ -24,6 +24,22 @@ void check(const Examples& data, const torch::Tensor& targets, const Distillatio
     throw Error("distillation: hard_weight is above 0, and there is not one class an example");
 }
 
+// answer: (features, their places in the data) -> logits and further losses, or none.
+template <class Answer>
+LocalMetrics distill_batches(Model& student, const Examples& data, const torch::Tensor& targets,
+                             const DistillationLoss& loss, const LocalPlan& plan,
+                             const StreamOwner& owner, Answer answer) {
+  check(data, targets, loss);
+  return descend(student, targets.size(0), plan, owner, [&](const std::vector<int64_t>& indices) {
+    const auto index = torch::tensor(indices, torch::kLong);
+    const auto [logits, further] = answer(data.features.index_select(0, index), index);
+    const auto losses = distillation_losses(
+        logits, targets.index_select(0, index),
+        loss.hard_weight > 0.0 ? data.labels.index_select(0, index) : torch::Tensor(), loss);
+    return further.defined() ? losses + further : losses;
+  });
+}
+
 }  // namespace
 
 torch::Tensor soften(const torch::Tensor& logits, double temperature) {
@@ -55,13 +71,22 @@ torch::Tensor logits_of(Model& model, const torch::Tensor& features, int64_t bat
 LocalMetrics distill(Model& student, const Examples& data, const torch::Tensor& targets,
                      const DistillationLoss& loss, const LocalPlan& plan,
                      const StreamOwner& owner) {
-  check(data, targets, loss);
-  return descend(student, targets.size(0), plan, owner, [&](const std::vector<int64_t>& indices) {
-    const auto index = torch::tensor(indices, torch::kLong);
-    return distillation_losses(
-        student.forward(data.features.index_select(0, index)), targets.index_select(0, index),
-        loss.hard_weight > 0.0 ? data.labels.index_select(0, index) : torch::Tensor(), loss);
-  });
+  return distill_batches(student, data, targets, loss, plan, owner,
+                         [&](const torch::Tensor& features, const torch::Tensor&) {
+                           return MatchedStudent::Matched{student.forward(features), {}};
+                         });
+}
+
+LocalMetrics distill(MatchedStudent& student, const Examples& data, const torch::Tensor& targets,
+                     std::span<const torch::Tensor> layers, const DistillationLoss& loss,
+                     const LocalPlan& plan, const StreamOwner& owner) {
+  return distill_batches(student, data, targets, loss, plan, owner,
+                         [&](const torch::Tensor& features, const torch::Tensor& index) {
+                           std::vector<torch::Tensor> rows;
+                           for (const auto& layer : layers)
+                             rows.push_back(layer.index_select(0, index));
+                           return student.match(features, rows);
+                         });
 }
 
 }  // namespace starling

@@ -81,6 +81,29 @@ TEST(Distill, ComparesTeacherStudentAndTheSameStudentAlone) {
   EXPECT_THAT(occupied.err, HasSubstr("holds files already"));
 }
 
+TEST(Distill, FollowsLayersOfTheTeacherAndRecordsWhich) {
+  const Folder folder("distill_layers");
+  ASSERT_EQ(run_teacher(folder, "--set /rounds=2").code, 0);
+  ASSERT_EQ(distill(folder, "--epochs 2 --quiet --out '" + (folder / "plain") + "'").code, 0);
+  const auto outcome = distill(
+      folder, "--epochs 2 --hint 2:3:0.5 --hint 0:1 --quiet --out '" + (folder / "hints") + "'");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto record = read_json(folder / "hints/distillation.json");
+  EXPECT_EQ(record["matches"][0],
+            Json({{"kind", "hint"}, {"teacher", "2"}, {"student", "3"}, {"weight", 0.5}}));
+  EXPECT_EQ(record["matches"][1]["weight"], 1.0);
+  const auto plain = read_json(folder / "plain/distillation.json");
+  EXPECT_EQ(plain["matches"], Json::array());
+  EXPECT_NE(file_text(folder / "hints/student.safetensors"),
+            file_text(folder / "plain/student.safetensors"));
+  // The projections are left out of the student, and the one that learns from labels alone has
+  // none.
+  EXPECT_EQ(fs::file_size(folder / "hints/student.safetensors"),
+            fs::file_size(folder / "plain/student.safetensors"));
+  EXPECT_EQ(record["student"]["parameters"], plain["student"]["parameters"]);
+  EXPECT_EQ(record["alone"]["accuracies"], plain["alone"]["accuracies"]);
+}
+
 TEST(Distill, GuaranteeOfAPrivateTeacherHoldsForPublicExamplesAlone) {
   const Folder folder("distill_private");
   ASSERT_EQ(run_teacher(folder, kPrivate).code, 0);
@@ -139,6 +162,12 @@ TEST(Distill, SaysWhatIsWrong) {
   EXPECT_THAT(complaint("--temperature 0"), HasSubstr("--temperature: is too small"));
   EXPECT_THAT(complaint("--temperature nan"), HasSubstr("nan"));
   EXPECT_THAT(complaint("--hard-weight 2"), HasSubstr("--hard-weight: is too large"));
+  EXPECT_THAT(complaint("--hint 2"), HasSubstr("--hint 2: is not TEACHER:STUDENT"));
+  EXPECT_THAT(complaint("--hint 2:3:x"), HasSubstr("--hint 2:3:x: the weight is not a number"));
+  EXPECT_THAT(complaint("--hint 2:8"), HasSubstr("student: the model has no outermost layer"));
+  EXPECT_THAT(complaint("--attention 2:3"),
+              HasSubstr("attention 2:3: the teacher's layer makes [2, 64] of a batch"));
+  EXPECT_FALSE(fs::exists(folder / "teacher-student"));  // refused before anything is written
   EXPECT_THAT(complaint("--skip 600"), HasSubstr("--skip: 600 leaves none"));
   const auto diverged = distill(folder, "--learning-rate 1000 --out '" + (folder / "a") + "'");
   EXPECT_EQ(diverged.code, 1);

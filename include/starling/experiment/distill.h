@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "starling/report/record.h"
+#include "starling/train/layer_match.h"
 
 namespace starling {
 
@@ -26,6 +27,7 @@ struct DistillOptions {
   std::optional<int64_t> limit;       // transfer examples after them, at most
   double temperature = 4.0;           // > 0
   std::optional<double> hard_weight;  // absent: 0.1, and 0 where labels mean other classes
+  std::vector<LayerMatch> matches;    // layers that follow the teacher's beside the answers
   int64_t epochs = 10;
   int64_t batch_size = 64;
   double learning_rate = 0.01;  // SGD's; falls to nothing along half a cosine
@@ -57,8 +59,8 @@ struct DistillResult {
   std::string folder;  // student.safetensors (of the first seed), student.json, distillation.json
 };
 
-// Errors: InputError where run, model, data and options do not fit together, and where examples
-// that a private teacher was trained on are declared public.
+// Errors: InputError where run, model, layers, data and options do not fit together, and where
+// examples that a private teacher was trained on are declared public.
 DistillResult distill(const DistillOptions& options);
 
 // What a student of that run promises.

@@ -9,8 +9,10 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <span>
 
 #include "starling/nn/model.h"
+#include "starling/train/layer_matching.h"
 #include "starling/train/trainer.h"
 
 namespace starling {
@@ -37,5 +39,10 @@ torch::Tensor logits_of(Model& model, const torch::Tensor& features, int64_t bat
 // be undefined where nothing weighs them. Errors: Error where targets, data and loss do not fit.
 LocalMetrics distill(Model& student, const Examples& data, const torch::Tensor& targets,
                      const DistillationLoss& loss, const LocalPlan& plan, const StreamOwner& owner);
+
+// The same with the losses of the student's matches added, toward `layers` (layer_targets).
+LocalMetrics distill(MatchedStudent& student, const Examples& data, const torch::Tensor& targets,
+                     std::span<const torch::Tensor> layers, const DistillationLoss& loss,
+                     const LocalPlan& plan, const StreamOwner& owner);
 
 }  // namespace starling
