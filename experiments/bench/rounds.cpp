@@ -1,11 +1,13 @@
 // Seconds a round of federated averaging, beside a plain LibTorch loop over the same batches.
 //
-//   bench_rounds [--workers N] [--rounds N] [--json] [--alone] [model:CLIENTSxEXAMPLES ...]
+//   bench_rounds [--workers N] [--rounds N] [--json] [--alone | --private]
+//                [model:CLIENTSxEXAMPLES ...]
 //   bench_rounds --start PROGRAM EXPERIMENT.json
 //
 // Rounds of Starling and of the plain loop alternate in one process. Every client takes part with
 // one pass over its examples in batches of 10. Peak memory is that of two rounds in a process of
-// their own.
+// their own. With --private, rounds of a server that clips and adds noise stand in the place of the
+// plain loop's; both servers have the same clients and workers.
 
 #include <malloc.h>
 #include <torch/torch.h>
@@ -37,6 +39,7 @@ struct Options {
   int rounds = 9;
   bool json = false;
   bool alone = false;   // without the plain loop
+  bool priv = false;    // client-level privacy beside none
   bool memory = false;  // print the peak of two rounds and leave
   std::vector<std::string> workloads;
   std::vector<std::string> start;  // program, experiment
@@ -100,10 +103,12 @@ class StarlingRounds {
   StarlingRounds(const Workload& workload, int workers)
       : StarlingRounds(workload, workers, factory_of(workload.model)) {}
 
-  void round(const ClientTask& task) {
+  void round(const ClientTask& task) { round(server_, task); }
+  void round(Server& server, const ClientTask& task) {
     simulation_.round(
-        server_, task.round, participants_, [&](int64_t) { return task; }, task.key);
+        server, task.round, participants_, [&](int64_t) { return task; }, task.key);
   }
+  const StateDict& initial() const { return server_.global(); }
   const std::vector<Client>& clients() const { return simulation_.clients(); }
   std::vector<torch::Tensor> global() const {
     std::vector<torch::Tensor> values;
@@ -122,6 +127,29 @@ class StarlingRounds {
   Simulation simulation_;
   Server server_;
   std::vector<int64_t> participants_;
+};
+
+// Client-level privacy on the same clients. The noise is small, so that both train on equal
+// numbers.
+class PrivateRounds {
+ public:
+  PrivateRounds(StarlingRounds& rounds, const Workload& workload)
+      : rounds_(rounds), server_(rounds.initial(), fedavg({}), options_with_privacy(workload)) {}
+  void round(const ClientTask& task) { rounds_.round(server_, task); }
+
+ private:
+  static ServerOptions options_with_privacy(const Workload& workload) {
+    ServerOptions options = options_of(workload);
+    RoundPlan plan;
+    plan.clients = workload.clients;
+    plan.clip_norm = 1e-4;
+    plan.noise_multiplier = 1.0;
+    options.privacy = plan;
+    return options;
+  }
+
+  StarlingRounds& rounds_;
+  Server server_;
 };
 
 double seconds_on(clockid_t clock) {
@@ -169,16 +197,20 @@ void print_times(const Options& options, const char* name, const Times& times) {
               name, median(times.wall), minimum(times.wall), median(times.cpu), minimum(times.cpu));
 }
 
+// `other`: the plain loop's, or those with privacy.
 void print(const Options& options, const Workload& workload, const Times& ours,
-           const std::optional<Times>& plain, double peak) {
+           const std::optional<Times>& other, double peak) {
+  const Times& above = options.priv ? *other : ours;
+  const Times& below = options.priv ? ours : other.value_or(ours);
   std::printf(options.json ? "{\"workload\": \"%s\", \"workers\": %d, " : "%s, %d workers\n",
               workload.text.c_str(), options.workers);
   print_times(options, "starling", ours);
-  if (plain) {
-    print_times(options, "plain", *plain);
+  if (other) {
+    print_times(options, options.priv ? "private" : "plain", *other);
     std::printf(options.json ? "\"ratio_median\": %.4f, \"ratio_min\": %.4f, "
-                             : "  ratio of medians %.3f, of minima %.3f (Starling over plain)\n",
-                median(ours.wall) / median(plain->wall), minimum(ours.wall) / minimum(plain->wall));
+                             : "  ratio of medians %.3f, of minima %.3f (%s)\n",
+                median(above.wall) / median(below.wall), minimum(above.wall) / minimum(below.wall),
+                options.priv ? "private over Starling" : "Starling over plain");
   }
   std::printf(options.json ? "\"peak_mb\": %.1f}\n" : "  peak memory %.0f MB\n", peak);
   std::fflush(stdout);
@@ -203,21 +235,33 @@ double peak_in_child(const Options& options, const std::string& program,
   return read ? std::stod(text.data()) : 0;
 }
 
-void measure(const Options& options, const Workload& workload, const std::string& program) {
-  StarlingRounds ours(workload, options.workers);
-  std::optional<PlainRounds> plain;
-  if (!options.alone) plain.emplace(workload.model, ours.clients(), options.workers, ours.global());
-  Times our_times, plain_times;
+template <class Other>
+void measure_beside(const Options& options, const Workload& workload, StarlingRounds& ours,
+                    Other* other, const std::string& program) {
+  Times our_times, other_times;
   for (int64_t round = 0; round <= options.rounds; ++round) {
     const auto task = task_of(workload, round);
     our_times.measure(ours, task);
-    if (plain) plain_times.measure(*plain, task);
+    if (other != nullptr) other_times.measure(*other, task);
     if (round > 0) continue;
-    if (plain) check_equal(ours.global(), plain->global());
-    if (options.rounds > 0) our_times = plain_times = {};  // the first round warms up
+    if constexpr (std::is_same_v<Other, PlainRounds>)
+      if (other != nullptr) check_equal(ours.global(), other->global());
+    if (options.rounds > 0) our_times = other_times = {};  // the first round warms up
   }
-  print(options, workload, our_times, plain ? std::optional(plain_times) : std::nullopt,
+  print(options, workload, our_times, other != nullptr ? std::optional(other_times) : std::nullopt,
         peak_in_child(options, program, workload.text));
+}
+
+void measure(const Options& options, const Workload& workload, const std::string& program) {
+  StarlingRounds ours(workload, options.workers);
+  if (options.priv) {
+    PrivateRounds other(ours, workload);
+    measure_beside(options, workload, ours, &other, program);
+    return;
+  }
+  std::optional<PlainRounds> plain;
+  if (!options.alone) plain.emplace(workload.model, ours.clients(), options.workers, ours.global());
+  measure_beside(options, workload, ours, plain ? &*plain : nullptr, program);
 }
 
 void print_peak(const Options& options, const Workload& workload) {
@@ -250,6 +294,8 @@ Options parse(int argc, char** argv) {
       options.json = true;
     else if (flag == "--alone")
       options.alone = true;
+    else if (flag == "--private")
+      options.priv = true;
     else if (flag == "--memory")
       options.memory = true;
     else if (flag == "--workers" && i + 1 < argc)

@@ -37,6 +37,9 @@ Spending::Spending(const Experiment& experiment, const FederationPlan& plan,
   if (const auto* privacy = client_level(experiment.privacy)) {
     client_target_ = privacy->epsilon;
     client_accountant_ = make_accountant(privacy->accountant);
+    server_epsilons_ = std::make_unique<Epsilons>(
+        [this](int64_t rounds) { return server_epsilon(rounds); }, plan.rounds);
+    affords_plan_ = !client_target_ || server_epsilon(plan.rounds) <= *client_target_;
   }
   if (is_private(experiment.privacy)) ledger_ = PrivacyLedger::open(ledger);
 }
@@ -46,17 +49,14 @@ void Spending::identify(const std::string& run, const std::string& config) {
   config_ = config;
 }
 
-double Spending::server_epsilon_after(int64_t rounds) const {
-  const auto [entry, is_new] = server_epsilons_.try_emplace(rounds, 0.0);
+double Spending::server_epsilon(int64_t rounds) const {
   const Composition spent = spent_by_server(plan_.server->round, rounds);
-  if (is_new && !spent.events.empty())
-    entry->second =
-        client_accountant_->epsilon(spent.events, spent.relation, plan_.server->delta).epsilon;
-  return entry->second;
+  if (spent.events.empty()) return 0.0;
+  return client_accountant_->epsilon(spent.events, spent.relation, plan_.server->delta).epsilon;
 }
 
 bool Spending::affords_round() const {
-  return !client_target_ || server_epsilon_after(server_rounds_ + 1) <= *client_target_;
+  return affords_plan_ || server_epsilons_->after(server_rounds_ + 1) <= *client_target_;
 }
 
 std::vector<int64_t> Spending::able(const std::vector<int64_t>& scheduled) {
@@ -101,7 +101,7 @@ std::map<int64_t, LedgerEntry> Spending::pay(int64_t round,
   }
   if (entries.empty()) return paid;
   ledger_.record(entries);
-  if (plan_.server) ++server_rounds_;
+  if (plan_.server) server_epsilons_->prepare(++server_rounds_);
   for (const auto& [client, entry] : paid) spent_->take_part(client);
   return paid;
 }
@@ -128,7 +128,7 @@ std::optional<double> Spending::example_epsilon() {
 }
 
 std::optional<double> Spending::client_epsilon() const {
-  return plan_.server ? std::optional(server_epsilon_after(server_rounds_)) : std::nullopt;
+  return plan_.server ? std::optional(server_epsilons_->after(server_rounds_)) : std::nullopt;
 }
 
 double Spending::epsilon_of(int64_t client) {

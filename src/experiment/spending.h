@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "experiment/epsilons.h"
 #include "starling/experiment/plan.h"
 #include "starling/privacy/ledger.h"
 
@@ -22,11 +23,14 @@ class Spending {
  public:
   // `plan` must outlive it. The ledger's file is made where anything is private.
   Spending(const Experiment& experiment, const FederationPlan& plan, const std::string& ledger);
+  Spending(const Spending&) = delete;
+  Spending& operator=(const Spending&) = delete;
 
   // Names for the ledger's lines.
   void identify(const std::string& run, const std::string& config);
 
-  // Whether the server's budget allows another round; true without client-level privacy.
+  // Whether the server's budget allows another round; true without client-level privacy. More
+  // rounds never spend less: where the budget allows all of the plan, it allows each.
   bool affords_round() const;
   // Those whose own budget allows this round. The plan is calibrated so that all can; this is the
   // check that holds whatever the plan says.
@@ -53,7 +57,7 @@ class Spending {
   const Accountant* client_accountant() const { return client_accountant_.get(); }
 
  private:
-  double server_epsilon_after(int64_t rounds) const;
+  double server_epsilon(int64_t rounds) const;
   LedgerEntry server_entry(int64_t round) const;
 
   const FederationPlan& plan_;
@@ -63,7 +67,8 @@ class Spending {
   std::unique_ptr<Accountant> client_accountant_;
   std::optional<SpentPrivacy> spent_;
   int64_t server_rounds_ = 0;
-  mutable std::map<int64_t, double> server_epsilons_;  // by rounds
+  std::unique_ptr<Epsilons> server_epsilons_;  // with client-level privacy
+  bool affords_plan_ = true;
   PrivacyLedger ledger_;
   std::string run_;
   std::string config_;

@@ -29,6 +29,22 @@ Grid with_clip(Grid grid, double clip_norm) {
   return grid;
 }
 
+// As the kinds but flat do.
+std::span<const double> scaled(const SumRule& rule, std::span<const double> upload, double norm,
+                               std::vector<double>& result) {
+  result.assign(upload.begin(), upload.end());
+  if (rule.clipping == UpdateClipping::automatic)
+    scale(result, rule.clip_norm / (norm + kStability));
+  int64_t first = 0;
+  for (const int64_t end : rule.layer_ends) {
+    const auto layer = std::span(result).subspan(first, end - first);
+    const double most = rule.clip_norm / std::sqrt(static_cast<double>(rule.layer_ends.size()));
+    if (const double size = norm_of(layer); size > most) scale(layer, most / size);
+    first = end;
+  }
+  return result;
+}
+
 void check_layers(const SumRule& rule) {
   if (rule.clipping != UpdateClipping::per_layer) return;
   if (rule.layer_ends.empty() || rule.layer_ends.back() != rule.size ||
@@ -49,23 +65,14 @@ UpdateSum::UpdateSum(const SumRule& rule)
 
 // Whatever the kind did, the grid bounds the whole vector by the clip norm.
 void UpdateSum::clip(std::span<const double> upload) {
-  const double norm = norm_of(upload);
+  const bool flat = rule_.clipping == UpdateClipping::flat;
+  double norm = flat ? 0.0 : norm_of(upload);
+  const bool scales = !flat && std::isfinite(norm);
+  const auto clipped =
+      clip_to_grid(clip_grid_, scales ? scaled(rule_, upload, norm, scaled_) : upload, rounded_);
+  if (flat) norm = clipped.norm;
   if (std::isfinite(norm) && norm <= rule_.clip_norm) ++within_;
-  std::span<const double> values = upload;
-  if (std::isfinite(norm) && rule_.clipping != UpdateClipping::flat) {
-    scaled_.assign(upload.begin(), upload.end());
-    values = scaled_;
-    if (rule_.clipping == UpdateClipping::automatic)
-      scale(scaled_, rule_.clip_norm / (norm + kStability));
-    int64_t first = 0;
-    for (const int64_t end : rule_.layer_ends) {
-      const auto layer = std::span(scaled_).subspan(first, end - first);
-      const double most = rule_.clip_norm / std::sqrt(static_cast<double>(rule_.layer_ends.size()));
-      if (const double size = norm_of(layer); size > most) scale(layer, most / size);
-      first = end;
-    }
-  }
-  if (!clip_to_grid(clip_grid_, values, rounded_).finite) ++zeroed_;
+  if (!clipped.finite) ++zeroed_;
 }
 
 void UpdateSum::add(std::span<const double> upload, int64_t weight) {
