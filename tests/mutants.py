@@ -168,9 +168,12 @@ MUTANTS = [
      "event.mechanism = TreeMechanism{noise_multiplier, 1, 1,",
      "test_privacy", "RoundPlan.*"),
     ("uploads are not clipped", "src/federated/update_sum.cpp",
-     "  if (!clip_to_grid(clip_grid_, values, rounded_).finite) ++zeroed_;",
-     "  if (!clip_to_grid(rule_.grid, values, rounded_).finite) ++zeroed_;",
+     "      clip_to_grid(clip_grid_, scales ?", "      clip_to_grid(rule_.grid, scales ?",
      "test_strategy", "UpdateSum.*"),
+    ("the server's budget is not asked", "src/experiment/spending.cpp",
+     "affords_plan_ = !client_target_ || server_epsilon(plan.rounds) <= *client_target_;",
+     "affords_plan_ = true;",
+     "test_experiment", "SpendingTest.*"),
 ]
 
 
