@@ -12,6 +12,8 @@ namespace {
 
 namespace generated = torch::autograd::generated;
 
+constexpr int64_t kGrainRows = 1000;  // of a table, for a thread
+
 // Rows of a table looked up by index. An example's gradient is zero but for its own rows, where the
 // output gradients of equal indices add up; it is never laid out as a whole table.
 class LookupTerm final : public Term {
@@ -37,8 +39,12 @@ class LookupTerm final : public Term {
   }
 
   torch::Tensor weighted_sum(const torch::Tensor& factors) override {
-    const auto weighted = gradients_ * factors.view({-1, 1, 1});
-    return at::embedding_dense_backward(weighted, indices_, table_, padding_, false);
+    auto sum = torch::zeros({table_, gradients_.size(2)}, gradients_.options());
+    if (gradients_.scalar_type() == torch::kFloat64)
+      add_rows<double>(factors.contiguous(), sum);
+    else
+      add_rows<float>(factors.contiguous(), sum);
+    return sum;
   }
 
   torch::Tensor example(int64_t b) override {
@@ -79,6 +85,24 @@ class LookupTerm final : public Term {
       total += squares(first, width);
     }
     return total;
+  }
+
+  // Every thread reads all indices and adds to its own rows of the table.
+  template <class T>
+  void add_rows(const torch::Tensor& factors, torch::Tensor& sum) const {
+    const int64_t length = indices_.size(1), width = gradients_.size(2);
+    const auto* index = indices_.const_data_ptr<int64_t>();
+    const auto* gradient = gradients_.const_data_ptr<T>();
+    const auto* factor = factors.const_data_ptr<T>();
+    auto* out = sum.mutable_data_ptr<T>();
+    at::parallel_for(0, table_, kGrainRows, [&](int64_t begin, int64_t end) {
+      for (int64_t i = 0; i < indices_.numel(); ++i) {
+        if (index[i] == padding_ || index[i] < begin || index[i] >= end) continue;
+        const T* from = gradient + i * width;
+        T* to = out + index[i] * width;
+        for (int64_t j = 0; j < width; ++j) to[j] += factor[i / length] * from[j];
+      }
+    });
   }
 
   const torch::Tensor indices_;

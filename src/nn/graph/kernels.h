@@ -30,6 +30,15 @@ struct LstmStep {
   int64_t batch, hidden;
 };
 
+// left^T diag(factors) right, from rows that lie anywhere.
+template <class T>
+struct WeightedRows {
+  const T* const* left;   // `length` pointers to rows of at least as many entries as are asked for
+  const T* const* right;  // to rows of `columns` entries
+  const T* factors;       // [length]
+  int64_t length, columns;
+};
+
 struct Kernels {
   int64_t vector_bytes;
   // input: [channels, input]; gradient: [outputs, output]; result: [groups, rows, columns], set, or
@@ -45,6 +54,17 @@ struct Kernels {
                         int64_t rows, int64_t columns, float* result, float* scratch);
   double (*product_f64)(const double* const* left, const double* const* right, int64_t length,
                         int64_t rows, int64_t columns, double* result, double* scratch);
+  // Rows `first` to `last` of result [..., columns] are set. `scratch` holds product_scratch
+  // entries for as many rows and one panel of 64 columns.
+  void (*weighted_product_f32)(const WeightedRows<float>& in, int64_t first, int64_t last,
+                               float* result, float* scratch);
+  void (*weighted_product_f64)(const WeightedRows<double>& in, int64_t first, int64_t last,
+                               double* result, double* scratch);
+  // right: `length` pointers to rows of `columns` entries; panels: length * (columns + 64) entries.
+  void (*pack)(const float* const* right, int64_t length, int64_t columns, float* panels);
+  // left: `rows` rows of `length` entries, `left_step` apart; result: [rows, columns], set.
+  void (*multiply_packed)(const float* left, int64_t left_step, int64_t rows, const float* panels,
+                          int64_t length, int64_t columns, float* result);
   // In double precision, so that 1e30 and 1e-30 have squares.
   double (*squares_f32)(const float* values, int64_t count);
   double (*squares_f64)(const double* values, int64_t count);
@@ -60,9 +80,12 @@ struct Kernels {
   float (*lstm_cells)(const float* gates, int64_t step, const float* outputs, float* cells,
                       float* squashed, int64_t rows, int64_t batch, int64_t hidden);
   // One time step back. cell_gradient: [batch, hidden], of the state after the step, then before
-  // it; gate_gradients: [batch, 4 * hidden], set.
-  void (*lstm_step_back)(const LstmStep& step, float* cell_gradient, float* gate_gradients);
+  // it; gate_gradients: [batch, 4 * hidden], set; bias_gradients: the same shape, added to.
+  void (*lstm_step_back)(const LstmStep& step, float* cell_gradient, float* gate_gradients,
+                         float* bias_gradients);
 };
+
+constexpr int64_t kGrainProducts = int64_t{1} << 19;  // multiplications that are worth a thread
 
 // Entries for the padded input and the transposed gradient.
 inline int64_t scratch_size(const ConvolutionShape& shape, int64_t lanes) {

@@ -11,9 +11,22 @@
 namespace starling::graph {
 namespace {
 
-constexpr Kernels kBody{kVectorBytes,    convolution<float>, convolution<double>, product<float>,
-                        product<double>, squares<float>,     squares<double>,     moments<float>,
-                        moments<double>, lstm_activate,      lstm_cells,          lstm_step_back};
+constexpr Kernels kBody{kVectorBytes,
+                        convolution<float>,
+                        convolution<double>,
+                        product<float>,
+                        product<double>,
+                        weighted_product<float>,
+                        weighted_product<double>,
+                        pack_right<float>,
+                        multiply_packed,
+                        squares<float>,
+                        squares<double>,
+                        moments<float>,
+                        moments<double>,
+                        lstm_activate,
+                        lstm_cells,
+                        lstm_step_back};
 
 }  // namespace
 }  // namespace starling::graph

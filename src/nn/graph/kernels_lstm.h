@@ -90,11 +90,13 @@ float lstm_cells(const float* gates, int64_t step, const float* outputs, float* 
   return largest;
 }
 
-void lstm_step_back(const LstmStep& in, float* cell_gradient, float* gate_gradients) {
+void lstm_step_back(const LstmStep& in, float* cell_gradient, float* gate_gradients,
+                    float* bias_gradients) {
   const int64_t hidden = in.hidden;
   for (int64_t b = 0; b < in.batch; ++b) {
     const float* gate = in.gates + b * in.gate_step;
-    float* result = gate_gradients + b * 4 * hidden;
+    float* const result = gate_gradients + b * 4 * hidden;
+    float* const sum = bias_gradients + b * 4 * hidden;
     for (int64_t j = 0; j < hidden; j += kLanes<float>) {
       const int64_t count = hidden - j, at = b * hidden + j;
       const Floats input = load(gate + j, count), forget = load(gate + hidden + j, count);
@@ -107,10 +109,15 @@ void lstm_step_back(const LstmStep& in, float* cell_gradient, float* gate_gradie
       }
       const Floats dc =
           load(cell_gradient + at, count) + dh * output * (1.0f - squashed * squashed);
-      store(result + j, dc * cell * input * (1.0f - input), count);
-      store(result + hidden + j, dc * load(in.cells + at, count) * forget * (1.0f - forget), count);
-      store(result + 2 * hidden + j, dc * input * (1.0f - cell * cell), count);
-      store(result + 3 * hidden + j, dh * squashed * output * (1.0f - output), count);
+      const Floats parts[4] = {dc * cell * input * (1.0f - input),
+                               dc * load(in.cells + at, count) * forget * (1.0f - forget),
+                               dc * input * (1.0f - cell * cell),
+                               dh * squashed * output * (1.0f - output)};
+#pragma GCC unroll 4
+      for (int64_t part = 0; part < 4; ++part) {
+        store(result + part * hidden + j, parts[part], count);
+        store(sum + part * hidden + j, load(sum + part * hidden + j, count) + parts[part], count);
+      }
       store(cell_gradient + at, dc * forget, count);
     }
   }

@@ -1,5 +1,6 @@
 #include "nn/graph/lstm_node.h"
 
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/generated/Functions.h>
 
 #include <unordered_map>
@@ -7,6 +8,7 @@
 #include <utility>
 
 #include "nn/graph/kernels.h"
+#include "nn/graph/packed_matrix.h"
 
 namespace starling::graph {
 namespace {
@@ -142,27 +144,39 @@ void LstmNode::run_back(const std::vector<torch::Tensor>& gradients) {
   hidden_gradient_ = zero_or(1);
   cell_gradient_ = zero_or(2);
   auto result = torch::empty({steps, batch, 4 * hidden}, cells_.options());
-  const auto w_hh = saved_.w_hh.contiguous();
-  for (int64_t t = steps - 1; t >= 0; --t) {
-    LstmStep step{};
-    step.gates = gates_.const_data_ptr<float>() + t * gates_.stride(0);
-    step.gate_step = gates_.stride(1);
-    step.cells = cells_.const_data_ptr<float>() + t * batch * hidden;
-    step.squashed = squashed_.const_data_ptr<float>() + t * batch * hidden;
-    if (output.defined()) {
-      step.output_gradient = output.const_data_ptr<float>() + t * output.stride(0);
-      step.output_step = output.stride(1);
-    }
-    step.hidden_gradient = hidden_gradient_.const_data_ptr<float>();
-    step.batch = batch;
-    step.hidden = hidden;
-    auto gate_gradients = result[t];
-    kernels().lstm_step_back(step, cell_gradient_.mutable_data_ptr<float>(),
-                             gate_gradients.mutable_data_ptr<float>());
-    at::mm_out(hidden_gradient_, gate_gradients, w_hh);
-  }
+  bias_gradients_ = torch::zeros({batch, 4 * hidden}, cells_.options());
+  const PackedMatrix w_hh(saved_.w_hh);
+  // Examples do not meet: each thread takes some of them through all steps.
+  at::parallel_for(0, batch, kGrainProducts / (steps * 4 * hidden * hidden) + 1,
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t t = steps - 1; t >= 0; --t)
+                       step_back(t, begin, end, output, w_hh, result);
+                   });
   gate_gradients_ = result;
-  bias_gradients_ = result.sum(0);
+}
+
+void LstmNode::step_back(int64_t t, int64_t begin, int64_t end, const torch::Tensor& output,
+                         const PackedMatrix& w_hh, torch::Tensor& result) {
+  const int64_t batch = input_.size(1), hidden = saved_.w_hh.size(1);
+  const int64_t state = begin * hidden, row = t * batch + begin;
+  float* const hidden_gradient = hidden_gradient_.mutable_data_ptr<float>() + state;
+  float* const gate_gradients = result.mutable_data_ptr<float>() + row * 4 * hidden;
+  LstmStep step{};
+  step.gates = gates_.const_data_ptr<float>() + t * gates_.stride(0) + begin * gates_.stride(1);
+  step.gate_step = gates_.stride(1);
+  step.cells = cells_.const_data_ptr<float>() + row * hidden;
+  step.squashed = squashed_.const_data_ptr<float>() + row * hidden;
+  if (output.defined()) {
+    step.output_step = output.stride(1);
+    step.output_gradient =
+        output.const_data_ptr<float>() + t * output.stride(0) + begin * output.stride(1);
+  }
+  step.hidden_gradient = hidden_gradient;
+  step.batch = end - begin;
+  step.hidden = hidden;
+  kernels().lstm_step_back(step, cell_gradient_.mutable_data_ptr<float>() + state, gate_gradients,
+                           bias_gradients_.mutable_data_ptr<float>() + 4 * state);
+  w_hh.multiply(gate_gradients, 4 * hidden, end - begin, hidden_gradient);
 }
 
 const torch::Tensor& LstmNode::gate_gradients(const std::vector<torch::Tensor>& gradients) {
@@ -181,7 +195,7 @@ torch::autograd::variable_list LstmNode::apply(torch::autograd::variable_list&& 
   const auto gates = gate_gradients_.view({-1, gate_gradients_.size(2)});
   const auto wanted = [&](uint32_t edge) { return task_should_compute_output(edge); };
   if (wanted(kInput)) {
-    const auto input = gates.mm(saved_.w_ih).view(saved_.input.sizes());
+    const auto input = PackedMatrix(saved_.w_ih).multiply(gate_gradients_);
     result[kInput] = saved_.reverse ? input.flip(0) : input;
   }
   if (wanted(kInputWeight)) result[kInputWeight] = gates.t().mm(input_.flatten(0, 1));

@@ -13,6 +13,8 @@
 
 namespace starling::graph {
 
+class PackedMatrix;
+
 class LstmNode final : public torch::autograd::Node {
  public:
   // Edges: input, w_ih, w_hh, b_ih, b_hh, hx, cx, as the native node's.
@@ -46,6 +48,9 @@ class LstmNode final : public torch::autograd::Node {
   bool gates_explain_outputs(const torch::Tensor& outputs);
   void recompute_gates();
   void run_back(const std::vector<torch::Tensor>& gradients);
+  // Time step t of examples `begin` to `end`.
+  void step_back(int64_t t, int64_t begin, int64_t end, const torch::Tensor& output,
+                 const PackedMatrix& w_hh, torch::Tensor& result);
   torch::Tensor in_order(const torch::Tensor& sequence) const;
 
   Saved saved_;

@@ -28,6 +28,26 @@ void append_rows(const torch::Tensor& rows, int64_t b, std::vector<const T*>& ad
   }
 }
 
+// The addresses of all rows in [outer, B, inner, n], in that order.
+template <class T>
+void append_all_rows(const torch::Tensor& rows, std::vector<const T*>& addresses) {
+  const T* const first = rows.const_data_ptr<T>();
+  for (int64_t o = 0; o < rows.size(0); ++o)
+    for (int64_t b = 0; b < rows.size(1); ++b)
+      for (int64_t i = 0; i < rows.size(2); ++i)
+        addresses.push_back(first + o * rows.stride(0) + b * rows.stride(1) + i * rows.stride(2));
+}
+
+// The factor of each of them. factors: [B], contiguous
+template <class T>
+void append_weights(const torch::Tensor& factors, const torch::Tensor& rows,
+                    std::vector<T>& weights) {
+  const T* const factor = factors.const_data_ptr<T>();
+  for (int64_t o = 0; o < rows.size(0); ++o)
+    for (int64_t b = 0; b < rows.size(1); ++b)
+      weights.insert(weights.end(), static_cast<size_t>(rows.size(2)), factor[b]);
+}
+
 torch::Tensor with_whole_rows(const torch::Tensor& rows) {
   return rows.stride(3) == 1 || rows.size(3) == 1 ? rows : rows.contiguous();
 }
@@ -105,6 +125,13 @@ torch::Tensor ProductTerm::rounding_slack() const {
          (std::sqrt(static_cast<double>(length())) * epsilon(rows_.front().left.scalar_type()));
 }
 
+std::vector<ProductTerm::Rows> ProductTerm::whole_rows() const {
+  std::vector<Rows> rows;
+  for (const auto& each : rows_)
+    rows.push_back({with_whole_rows(each.left), with_whole_rows(each.right)});
+  return rows;
+}
+
 // [end - begin, m * n], and the sums of their squares into `squares` [B]
 torch::Tensor ProductTerm::materialise(int64_t begin, int64_t end, torch::Tensor& squares) const {
   const auto& k = kernels();
@@ -122,9 +149,7 @@ torch::Tensor ProductTerm::materialise(int64_t begin, int64_t end, torch::Tensor
 template <class T, class Product>
 torch::Tensor ProductTerm::materialise_as(int64_t begin, int64_t end, Product product,
                                           torch::Tensor& squares) const {
-  std::vector<Rows> rows;
-  for (const auto& each : rows_)
-    rows.push_back({with_whole_rows(each.left), with_whole_rows(each.right)});
+  const auto rows = whole_rows();
   const int64_t m = rows.front().left.size(3), n = rows.front().right.size(3);
   auto products = torch::empty({end - begin, m * n}, rows.front().left.options());
   T* const out = products.mutable_data_ptr<T>();
@@ -146,16 +171,41 @@ torch::Tensor ProductTerm::materialise_as(int64_t begin, int64_t end, Product pr
 
 torch::Tensor ProductTerm::weighted_sum(const torch::Tensor& factors) {
   if (kept_.defined()) return factors.unsqueeze(0).mm(kept_).view({m_, n_});
-  const int64_t m = m_, n = n_;
+  const auto& k = kernels();
+  const auto type = rows_.front().left.scalar_type();
+  if (rows_.front().left.device().is_cpu() && type == torch::kFloat32)
+    return weighted_sum_as<float>(factors, k.weighted_product_f32);
+  if (rows_.front().left.device().is_cpu() && type == torch::kFloat64)
+    return weighted_sum_as<double>(factors, k.weighted_product_f64);
   torch::Tensor sum;
   for (const auto& rows : rows_) {
-    // The smaller side carries the factors.
-    const bool weigh_left = m <= n;
-    const auto weights = factors.view({1, -1, 1, 1});
-    const auto left = (weigh_left ? rows.left * weights : rows.left).reshape({-1, m});
-    const auto right = (weigh_left ? rows.right : rows.right * weights).reshape({-1, n});
+    const auto left = (rows.left * factors.view({1, -1, 1, 1})).reshape({-1, m_});
+    const auto right = rows.right.reshape({-1, n_});
     sum = sum.defined() ? sum.addmm_(left.t(), right) : left.t().mm(right);
   }
+  return sum;
+}
+
+template <class T, class Product>
+torch::Tensor ProductTerm::weighted_sum_as(const torch::Tensor& factors, Product product) const {
+  const auto sides = whole_rows();
+  const auto weights = factors.contiguous();
+  std::vector<const T*> left, right;
+  std::vector<T> factor;
+  for (const auto& each : sides) {
+    append_all_rows(each.left, left);
+    append_all_rows(each.right, right);
+    append_weights(weights, each.left, factor);
+  }
+  const WeightedRows<T> in{left.data(), right.data(), factor.data(),
+                           static_cast<int64_t>(left.size()), n_};
+  auto sum = torch::empty({m_, n_}, sides.front().left.options());
+  if (left.empty()) return sum.zero_();
+  T* const out = sum.mutable_data_ptr<T>();
+  at::parallel_for(0, m_, kGrainProducts / (in.length * n_) + 1, [&](int64_t first, int64_t last) {
+    std::vector<T> scratch(product_scratch(in.length, last - first, 64));
+    product(in, first, last, out, scratch.data());
+  });
   return sum;
 }
 

@@ -83,6 +83,9 @@ class ProductTerm final : public Term {
   template <class T, class Product>
   torch::Tensor materialise_as(int64_t begin, int64_t end, Product product,
                                torch::Tensor& squares) const;
+  template <class T, class Product>
+  torch::Tensor weighted_sum_as(const torch::Tensor& factors, Product product) const;
+  std::vector<Rows> whole_rows() const;
   torch::Tensor examples(torch::Tensor Rows::*side, int64_t begin, int64_t end) const;
 
   const int64_t batch_, m_, n_;
