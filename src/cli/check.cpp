@@ -73,11 +73,25 @@ void print_level(const PrivacyTerms& privacy, const std::string& unit, double ep
                 number_text(*privacy.epsilon).c_str());
 }
 
+// What the release that standardises columns would cost by itself.
+void print_standardization(const PrivacyTerms& privacy, const FederationPlan& plan) {
+  const auto& sums = *plan.standardization;
+  const auto spent = make_accountant(privacy.accountant)
+                         ->epsilon(std::vector<Event>{sums.event()}, sums.relation, plan.delta);
+  std::printf(
+      "           counts the sums that standardise %zu columns: noise multiplier %s on "
+      "each client's, epsilon %s by itself\n",
+      sums.takes_missing.size(), number_text(sums.noise_multiplier).c_str(),
+      rounded_up(spent.epsilon).c_str());
+}
+
 void print_privacy(const Experiment& experiment, const FederationPlan& plan) {
   if (!is_private(experiment.privacy))
     std::printf("privacy    NO DP GUARANTEE: privacy.unit is \"none\"\n");
-  if (const auto* privacy = example_level(experiment.privacy))
+  if (const auto* privacy = example_level(experiment.privacy)) {
     print_level(*privacy, "example", plan.epsilon, plan.delta);
+    if (plan.standardization) print_standardization(*privacy, plan);
+  }
   if (const auto* privacy = client_level(experiment.privacy)) {
     print_level(*privacy, "client", plan.server->epsilon, plan.server->delta);
     std::printf("           noise multiplier %.5g, %s cohorts, sums divided by %s\n",

@@ -1,6 +1,7 @@
 #include "starling/data/table.h"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 #include "starling/core/error.h"
@@ -127,7 +128,10 @@ class Encoder {
     const CsvCell& cell = reader.cells()[i];
     if (column.kind == ColumnKind::ignore) return;
     if (is_missing(cell)) {
-      if (column.takes_missing) return;
+      if (column.takes_missing) {
+        if (is_scaled(column)) data.features[at] = std::numeric_limits<float>::quiet_NaN();
+        return;
+      }
       reader.fail(cell, quoted_cell(cell.text) + " stands for a missing value, which column \"" +
                             column.name + "\" does not take");
     }
@@ -149,9 +153,16 @@ class Encoder {
     }
   }
 
+  bool is_scaled(const TableColumn& column) const {
+    return schema_.scale_to_bounds && column.kind == ColumnKind::number;
+  }
+
   float standardised(const CsvReader& reader, size_t i) const {
     const TableColumn& column = schema_.columns[i];
-    return static_cast<float>((reader.number(reader.cells()[i]) - column.mean) / column.std);
+    const double value = reader.number(reader.cells()[i]);
+    if (!is_scaled(column)) return static_cast<float>((value - column.mean) / column.std);
+    const double place = (value - column.bounds->middle()) / column.bounds->half();
+    return static_cast<float>(std::clamp(place, -1.0, 1.0));
   }
 
   bool is_missing(const CsvCell& cell) const {
@@ -173,6 +184,7 @@ class Encoder {
 
 Dataset read_all(CsvReader& reader, const std::string& place, const std::string& name,
                  const TableSchema& schema, TablePart part, const std::string& owners) {
+  if (schema.scale_to_bounds) bounded_columns(schema);
   Dataset data;
   data.name = name;
   data.shape = {schema.features()};
@@ -217,6 +229,23 @@ std::vector<std::string> TableSchema::feature_names() const {
     if (column.other) names.push_back(column.name + "=other");
   }
   return names;
+}
+
+std::vector<NumberColumn> bounded_columns(const TableSchema& schema) {
+  std::vector<NumberColumn> numbers;
+  int64_t feature = 0;
+  for (const TableColumn& column : schema.columns) {
+    if (column.kind == ColumnKind::number) {
+      if (!column.bounds)
+        throw InputError("column \"" + column.name + "\"",
+                         "has no \"bounds\"; without public bounds nothing limits how much one "
+                         "record moves its mean");
+      numbers.push_back({column.name, feature, *column.bounds, column.takes_missing});
+    }
+    feature += column.features();
+  }
+  if (numbers.empty()) throw InputError("the table", "has no column of kind \"number\"");
+  return numbers;
 }
 
 Dataset read_table(const std::string& path, const std::string& name, const TableSchema& schema,

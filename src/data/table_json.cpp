@@ -45,6 +45,13 @@ void parse_label(JsonObject& object, TableColumn& column) {
   refuse_twice(object, "classes", all);
 }
 
+ColumnBounds parse_bounds(JsonObject& object) {
+  const auto numbers = object.numbers("bounds");
+  if (numbers.size() != 2 || !(numbers[0] < numbers[1]))
+    object.fail("bounds", "is not two numbers, the lower one first");
+  return {numbers[0], numbers[1]};
+}
+
 TableColumn parse_column(JsonObject object) {
   TableColumn column;
   column.name = name_member(object);
@@ -58,6 +65,7 @@ TableColumn parse_column(JsonObject object) {
     column.std = object.number("std", kPositive, 1.0);
   }
   if (column.kind == ColumnKind::number) {
+    if (object.has("bounds")) column.bounds = parse_bounds(object);
     column.takes_missing =
         object.choice<bool>("missing", {{"refuse", false}, {"mean", true}}, false);
   } else if (column.kind == ColumnKind::category) {

@@ -54,6 +54,10 @@ Teacher load_teacher(const DistillOptions& options) {
   Teacher teacher;
   teacher.record = read_record(options.teacher);
   teacher.experiment = load_experiment(file.string());
+  if (private_standardization(teacher.experiment.dataset) != nullptr)
+    throw InputError(options.teacher,
+                     "standardised its columns privately: no other examples are scaled as its "
+                     "were, so that it cannot be a teacher");
   teacher.info = find_dataset(teacher.experiment.dataset.name);
   teacher.data = experiment::load_data(teacher.experiment, teacher.info, options.data_folder);
   if (teacher.data.train.is_regression())

@@ -109,6 +109,10 @@ std::optional<int64_t> insecure_seed(const PrivacySpec& privacy) {
 
 bool is_private(const PrivacySpec& privacy) { return !std::holds_alternative<NoPrivacy>(privacy); }
 
+const PrivateStandardization* private_standardization(const DatasetSpec& dataset) {
+  return std::get_if<PrivateStandardization>(&dataset.standardization);
+}
+
 bool reveals_private_metrics(const PrivacySpec& privacy) {
   const auto* example = example_level(privacy);
   const auto* client = client_level(privacy);

@@ -8,6 +8,7 @@
 #include "experiment/run_key.h"
 #include "experiment/run_state.h"
 #include "experiment/spending.h"
+#include "experiment/standardize.h"
 #include "starling/federated/simulation.h"
 
 namespace starling::experiment {
@@ -30,7 +31,7 @@ class Follower {
         config_(start.config),
         key_(key_of(experiment, start)),
         server_(make_server(experiment, federation_)),
-        simulation_(make_simulation(experiment, federation_, prepared.workers)),
+        simulation_(make_simulation(experiment, standardized(federation_), prepared.workers)),
         history_(federation_.plan.async),
         tasks_(experiment, federation_, key_, history_) {
     simulation_.set_ranks(ranks);
@@ -54,6 +55,15 @@ class Follower {
   }
 
  private:
+  // Rank 0 has recorded the same lines before it said how the run begins.
+  Federation& standardized(Federation& federation) const {
+    std::map<int64_t, LedgerEntry> paid;
+    if (federation.plan.standardization)
+      for (const auto& client : federation.plan.clients)
+        paid[client.client] = standardization_entry(federation.plan, client.client, run_, config_);
+    standardize(federation, paid, key_);
+    return federation;
+  }
   // Rank 0 has recorded the same lines before it gave the order.
   void train(const RoundOrder& order) {
     std::map<int64_t, LedgerEntry> paid;

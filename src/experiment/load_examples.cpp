@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "starling/core/error.h"
+
 namespace starling::experiment {
 
 torch::ScalarType scalar_type(DType dtype) {
@@ -20,7 +22,14 @@ DataSplit load_data(const Experiment& experiment, const DatasetInfo& info,
   wanted.seed = static_cast<uint64_t>(experiment.seed);
   if (const auto* natural = std::get_if<NaturalPartition>(&experiment.partition))
     wanted.owners = natural->by;
-  return load_dataset(info, wanted);
+  if (private_standardization(spec) == nullptr) return load_dataset(info, wanted);
+  if (info.format != DatasetFormat::csv)
+    throw InputError(
+        "dataset " + info.name,
+        "is no table, and dataset/standardization \"private\" is of the columns of one");
+  DatasetInfo scaled = info;
+  scaled.table.scale_to_bounds = true;
+  return load_dataset(scaled, wanted);
 }
 
 Examples examples_of(const Dataset& data, DType dtype) {

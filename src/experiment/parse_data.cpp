@@ -1,5 +1,6 @@
 #include "experiment/parts.h"
 #include "experiment/words.h"
+#include "starling/privacy/column_sums.h"
 
 namespace starling::experiment {
 namespace {
@@ -72,6 +73,22 @@ FeatureShift read_shift(JsonObject& object) {
   return NoShift{};
 }
 
+enum class Constants { known, released };
+const Words<Constants> kStandardizations = {{"public", Constants::known},
+                                            {"private", Constants::released}};
+constexpr Interval kColumnNoise{ColumnSumsPlan::kLeastNoise, ColumnSumsPlan::kMostNoise, false,
+                                false};
+
+void read_standardization(JsonObject object, DatasetSpec& dataset) {
+  if (object.choice("kind", kStandardizations, Constants::known) == Constants::released) {
+    PrivateStandardization released;
+    released.noise_multiplier =
+        object.number("noise_multiplier", kColumnNoise, released.noise_multiplier);
+    dataset.standardization = released;
+  }
+  object.finish();
+}
+
 }  // namespace
 
 FeatureShift parse_feature_shift(JsonObject object) {
@@ -94,6 +111,7 @@ DatasetSpec parse_dataset(JsonObject object) {
     object.fail("std", "has " + std::to_string(dataset.std->size()) + " values and mean has " +
                            std::to_string(dataset.mean->size()));
   if (dataset.mean && dataset.mean->empty()) object.fail("mean", "is empty");
+  read_standardization(object.object_or_empty("standardization"), dataset);
   object.finish();
   return dataset;
 }

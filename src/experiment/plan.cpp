@@ -51,12 +51,15 @@ class Calibration {
   Calibration(const Accountant& accountant, const PrivacyTarget& target)
       : accountant_(accountant), target_(target) {}
 
+  // Of its steps alone: the noise of what it releases before is given.
   double noise_for(const ClientPlan& client) {
-    ClientPlan with_noise = client;
-    with_noise.privacy->noise_multiplier = 1.0;
-    const Composition composition = spent_after(with_noise, client.rounds);
-    const auto [entry, is_new] = known_.try_emplace(to_json(composition).dump(), 0.0);
-    if (is_new) entry->second = calibrate_noise_multiplier(accountant_, target_, composition);
+    const auto spent = [&](double noise_multiplier) {
+      ClientPlan with_noise = client;
+      with_noise.privacy->noise_multiplier = noise_multiplier;
+      return spent_after(with_noise, client.rounds);
+    };
+    const auto [entry, is_new] = known_.try_emplace(to_json(spent(1.0)).dump(), 0.0);
+    if (is_new) entry->second = calibrate_noise_multiplier(accountant_, target_, spent);
     return entry->second;
   }
 
@@ -115,6 +118,7 @@ void plan_example_level(FederationPlan& plan, const Experiment& experiment,
   Calibration calibration(*accountant, {privacy.epsilon.value_or(0.0), plan.delta});
   for (auto& client : plan.clients) {
     client.privacy = dp_sgd_plan(experiment, privacy, client.examples, source);
+    if (plan.standardization) client.first = plan.standardization->event();
     if (privacy.epsilon && client.rounds > 0)
       client.privacy->noise_multiplier = calibration.noise_for(client);
   }
@@ -124,6 +128,17 @@ void plan_example_level(FederationPlan& plan, const Experiment& experiment,
     client.epsilon = spent.epsilon_after(client.client, client.rounds);
     plan.epsilon = std::max(plan.epsilon, client.epsilon);
   }
+}
+
+ColumnSumsPlan column_sums_plan(const PrivateStandardization& standardization,
+                                const PrivacySpec& privacy,
+                                const std::vector<bool>& takes_missing) {
+  const auto* example = std::get_if<ExamplePrivacy>(&privacy);
+  if (example == nullptr)
+    throw Error("columns are standardised privately under example-level privacy alone");
+  ColumnSumsPlan plan{takes_missing, example->relation, standardization.noise_multiplier};
+  plan.validate();
+  return plan;
 }
 
 // Secret where the accounting counts on the sampling of clients.
@@ -203,6 +218,7 @@ Composition spent_after(const ClientPlan& plan, int64_t rounds) {
   Composition composition;
   if (!plan.privacy) throw Error("a client without a privacy plan has no epsilon");
   composition.relation = plan.privacy->relation;
+  if (plan.first) composition.events.push_back(*plan.first);
   Event event = plan.privacy->event(1);
   event.count = plan.privacy->releases(plan.steps) * rounds;
   if (event.count > 0) composition.events.push_back(event);
@@ -210,8 +226,10 @@ Composition spent_after(const ClientPlan& plan, int64_t rounds) {
 }
 
 FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
-                               const std::string& source) {
+                               const std::string& source, const std::vector<bool>& takes_missing) {
   FederationPlan plan;
+  if (const auto* standardization = private_standardization(experiment.dataset))
+    plan.standardization = column_sums_plan(*standardization, experiment.privacy, takes_missing);
   for (size_t i = 0; i < sizes.size(); ++i) {
     ClientPlan client;
     client.client = static_cast<int64_t>(i);

@@ -143,6 +143,14 @@ class ClientRules {
   std::string place_;
 };
 
+void check_standardization(const Experiment& experiment, const std::string& source) {
+  if (private_standardization(experiment.dataset) == nullptr) return;
+  if (!std::holds_alternative<ExamplePrivacy>(experiment.privacy))
+    fail(source, "/dataset/standardization/kind",
+         "\"private\" bounds what one example changes in the sums of its client's columns, and so "
+         "needs /privacy/unit \"example\": nothing bounds what a whole client changes");
+}
+
 void check_both(const Experiment& experiment, const std::string& source) {
   const auto* both = std::get_if<BothPrivacy>(&experiment.privacy);
   if (both != nullptr && both->example.insecure_seed != both->client.insecure_seed)
@@ -158,6 +166,7 @@ void check_rules(const Experiment& experiment, const std::string& source) {
   if (const auto* privacy = client_level(experiment.privacy))
     ClientRules(experiment, *privacy, source).check();
   check_both(experiment, source);
+  check_standardization(experiment, source);
   if (experiment.evaluation.per_client && !reveals_private_metrics(experiment.privacy))
     fail(source, "/evaluation/per_client",
          "true needs /privacy/reveal_private_metrics: accuracy on a client's own examples is "

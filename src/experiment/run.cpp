@@ -5,6 +5,7 @@
 
 #include "experiment/assemble.h"
 #include "experiment/client_tasks.h"
+#include "experiment/complete_record.h"
 #include "experiment/evaluate.h"
 #include "experiment/fingerprint.h"
 #include "experiment/follow.h"
@@ -16,8 +17,7 @@
 #include "experiment/run_state.h"
 #include "experiment/schedule.h"
 #include "experiment/spending.h"
-#include "experiment/statement.h"
-#include "experiment/truth.h"
+#include "experiment/standardize.h"
 #include "starling/core/checkpoint.h"
 #include "starling/core/error.h"
 #include "starling/core/interrupt.h"
@@ -56,6 +56,7 @@ class Run {
   Checkpoint checkpoint();
   void begin_record();
   void resume();
+  void assemble();
   void save();
   std::vector<int64_t> cohort(int64_t round) const;
   RoundStory story_of(int64_t round);
@@ -67,10 +68,6 @@ class Run {
   void record(const experiment::RoundEvaluation& evaluated, RoundRecord& record);
   void record_clients(const std::vector<Evaluation>& evaluated, RoundRecord& record);
   void report(RoundProgress progress, const RoundOutcome& outcome);
-  ClientRecord record_of(const ClientPlan& plan);
-  void list_clients();
-  void list_privacy();
-  void list_weights();
   std::string status() const;
 
   const Experiment& experiment_;
@@ -88,7 +85,7 @@ class Run {
   RunKey key_;
   experiment::Spending spending_;
   Server server_;
-  Simulation simulation_;
+  std::optional<Simulation> simulation_;  // once columns are standardised
   World world_;
   experiment::GlobalHistory history_;
   experiment::ClientTasks tasks_;
@@ -139,11 +136,9 @@ Run::Run(const Experiment& experiment, const RunOptions& options, experiment::Pr
       key_(experiment, record_.id, options.key_file, options.resume),
       spending_(experiment, federation_.plan, folder_.path("ledger.jsonl")),
       server_(experiment::make_server(experiment, federation_)),
-      simulation_(experiment::make_simulation(experiment, federation_, workers_)),
       world_(experiment.world, RandomKey::from_seed(static_cast<uint64_t>(experiment.seed))),
       history_(federation_.plan.async),
       tasks_(experiment, federation_, key_.key(), history_) {
-  simulation_.set_ranks(ranks);
   // It covers the private data: without a secret, anyone could try data against it.
   if (is_private(experiment.privacy)) config_ = key_.key().derive("config " + config_).to_hex();
   spending_.identify(record_.id, config_);
@@ -157,13 +152,22 @@ void Run::resume() {
   check_belongs(*former_, record_.id, config_, options_.source);
   if (is_private(experiment_.privacy))
     PrivacyLedger::read(folder_.path("ledger.jsonl"), progress.ledger);
-  experiment::unpack_federation(*former_, server_, simulation_, history_);
+  assemble();
+  experiment::unpack_federation(*former_, server_, *simulation_, history_);
   folder_.cut_tables(progress.file_sizes);
   spending_.restore(progress.client_rounds, progress.server_rounds);
   round_ = first_round_ = former_->round;
   ++record_.resumes;
   former_.reset();
   log::info("run " + record_.id + " goes on after round " + std::to_string(round_));
+}
+
+// A resumed run repeats the release of its columns' sums: same key, same examples, same bytes.
+void Run::assemble() {
+  const auto paid = spending_.pay_standardization();
+  record_.columns = experiment::standardize(federation_, paid, key_.key());
+  simulation_.emplace(experiment::make_simulation(experiment_, federation_, workers_));
+  simulation_->set_ranks(ranks_);
 }
 
 Checkpoint Run::checkpoint() {
@@ -174,7 +178,7 @@ Checkpoint Run::checkpoint() {
   progress.ledger = spending_.ledger().head();
   progress.client_rounds = spending_.client_rounds();
   progress.server_rounds = spending_.server_rounds();
-  return experiment::pack(round_, config_, resolved_, progress, server_, simulation_, history_);
+  return experiment::pack(round_, config_, resolved_, progress, server_, *simulation_, history_);
 }
 
 void Run::save() {
@@ -240,7 +244,7 @@ RoundOutcome Run::train(int64_t round, const RoundStory& story,
   if (story.aborted) {
     log::info("round " + std::to_string(round + 1) + " is left out: too few clients reported");
   } else {
-    outcome = simulation_.round(
+    outcome = simulation_->round(
         server_, round, story.counted,
         [&](int64_t client) { return tasks_.of(client, round, paid); }, key_.key());
   }
@@ -253,7 +257,7 @@ void Run::one_round(int64_t round) {
   const auto paid = spending_.pay(round, story.charged);
   history_.begin(round, server_.global());
   const RoundOutcome outcome = train(round, story, paid);
-  const auto evaluated = evaluate_round(experiment_, federation_, simulation_, server_, round);
+  const auto evaluated = evaluate_round(experiment_, federation_, *simulation_, server_, round);
 
   RoundProgress progress;
   progress.round.round = round + 1;
@@ -300,42 +304,6 @@ void Run::record_clients(const std::vector<Evaluation>& evaluated, RoundRecord& 
     record.client_accuracy = spread_of(accuracies);
 }
 
-ClientRecord Run::record_of(const ClientPlan& plan) {
-  ClientRecord client;
-  client.client = plan.client;
-  if (sizes_are_public(experiment_)) client.examples = plan.examples;
-  client.rounds = plan.rounds;
-  if (example_ != nullptr) {
-    client.rounds = spending_.rounds_of(plan.client);
-    client.steps = client.rounds * plan.steps;
-    client.sample_rate = plan.privacy->sample_rate;
-    if (client.rounds > 0) client.noise_multiplier = plan.privacy->noise_multiplier;
-    client.epsilon = spending_.epsilon_of(plan.client);
-  }
-  return client;
-}
-
-// Client-level privacy alone leaves nothing about single clients to list.
-void Run::list_clients() {
-  if (example_ == nullptr && federation_.plan.server) return;
-  for (const auto& plan : federation_.plan.clients) record_.clients.push_back(record_of(plan));
-}
-
-void Run::list_privacy() {
-  if (example_ != nullptr)
-    record_.privacy.push_back(experiment::state_example_privacy(
-        experiment_, federation_.plan, spending_.ledger(), *spending_.example_accountant()));
-  if (federation_.plan.server)
-    record_.privacy.push_back(experiment::state_client_privacy(
-        experiment_, *federation_.plan.server, spending_.ledger(), *spending_.client_accountant()));
-}
-
-// The released global model is public, and so is the law that the data were drawn by.
-void Run::list_weights() {
-  if (!federation_.law) return;
-  record_.weights = experiment::weights_beside(*federation_.law, server_.global());
-}
-
 std::string Run::status() const {
   const std::string after =
       " after " + std::to_string(round_) + " of " + std::to_string(experiment_.rounds) + " rounds";
@@ -356,6 +324,7 @@ void Run::begin() {
     resume();
   } else {
     begin_record();
+    assemble();
     save();
   }
   if (options_.on_start) options_.on_start(record_, folder_.folder());
@@ -373,9 +342,7 @@ void Run::all_rounds() {
 RunResult Run::finish() {
   record_.status = status();
   record_.seconds += seconds_since(start_);
-  list_clients();
-  list_privacy();
-  list_weights();
+  experiment::complete_record(record_, experiment_, federation_, spending_, server_.global());
   folder_.finish(record_, server_.global());
   if (!stopped_by_) key_.retire();
   log::info("run " + record_.id + ": " + record_.status);

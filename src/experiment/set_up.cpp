@@ -75,6 +75,12 @@ void at_place(const std::string& place, Work work) {
   }
 }
 
+std::vector<bool> takes_missing(const std::vector<NumberColumn>& columns) {
+  std::vector<bool> takes;
+  for (const auto& column : columns) takes.push_back(column.takes_missing);
+  return takes;
+}
+
 // Replicas differ in nothing: every one starts from the same seed, file and frozen layers.
 ModelFactory factory_of(const Experiment& experiment, const ModelSpec& spec, const Dataset& train,
                         const std::string& source, const std::string& pointer) {
@@ -248,6 +254,8 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
   check_loss(experiment, data.train, options.source);
   Federation federation;
   if (info.format == DatasetFormat::linear) federation.law = info.law;
+  if (private_standardization(experiment.dataset) != nullptr)
+    federation.columns = bounded_columns(info.table);
   federation.data_hash = hash_of(data);
   federation.train_examples = data.train.size();
 
@@ -269,7 +277,8 @@ Federation set_up(const Experiment& experiment, const RunOptions& options) {
   federation.initial = state_of(*model);
   federation.parameters = trainable_count(*model);
   check_personal(experiment, federation.initial, options.source);
-  federation.plan = plan_federation(experiment, sizes, options.source);
+  federation.plan =
+      plan_federation(experiment, sizes, options.source, takes_missing(federation.columns));
   check_cohorts(experiment, federation.plan, options.source);
   return federation;
 }

@@ -26,6 +26,15 @@ LedgerEntry example_entry(const FederationPlan& plan, int64_t client, int64_t ro
                "noise/" + std::to_string(client) + "/" + std::to_string(round), run, config);
 }
 
+LedgerEntry standardization_entry(const FederationPlan& plan, int64_t client,
+                                  const std::string& run, const std::string& config) {
+  LedgerEntry entry;
+  entry.client = client;
+  entry.relation = plan.standardization->relation;
+  entry.event = plan.standardization->event();
+  return named(entry, "standardization/" + std::to_string(client), run, config);
+}
+
 Spending::Spending(const Experiment& experiment, const FederationPlan& plan,
                    const std::string& ledger)
     : plan_(plan) {
@@ -53,6 +62,18 @@ double Spending::server_epsilon(int64_t rounds) const {
   const Composition spent = spent_by_server(plan_.server->round, rounds);
   if (spent.events.empty()) return 0.0;
   return client_accountant_->epsilon(spent.events, spent.relation, plan_.server->delta).epsilon;
+}
+
+std::map<int64_t, LedgerEntry> Spending::pay_standardization() {
+  std::map<int64_t, LedgerEntry> paid;
+  if (!plan_.standardization) return paid;
+  std::vector<LedgerEntry> entries;
+  for (const auto& client : plan_.clients) {
+    paid[client.client] = standardization_entry(plan_, client.client, run_, config_);
+    entries.push_back(paid[client.client]);
+  }
+  ledger_.record(entries);
+  return paid;
 }
 
 bool Spending::affords_round() const {

@@ -19,6 +19,10 @@ namespace starling::experiment {
 LedgerEntry example_entry(const FederationPlan& plan, int64_t client, int64_t round,
                           const std::string& run, const std::string& config);
 
+// That of what a client releases before the first round, and its round is the first.
+LedgerEntry standardization_entry(const FederationPlan& plan, int64_t client,
+                                  const std::string& run, const std::string& config);
+
 class Spending {
  public:
   // `plan` must outlive it. The ledger's file is made where anything is private.
@@ -28,6 +32,10 @@ class Spending {
 
   // Names for the ledger's lines.
   void identify(const std::string& run, const std::string& config);
+
+  // The lines of what clients release before the first round are on the disk when this returns; by
+  // client, empty where nothing is. A replay records nothing.
+  std::map<int64_t, LedgerEntry> pay_standardization();
 
   // Whether the server's budget allows another round; true without client-level privacy. More
   // rounds never spend less: where the budget allows all of the plan, it allows each.

@@ -55,6 +55,11 @@ struct Writer {
     return object({{"kind", "noise"}, {"sigma", s.sigma}});
   }
 
+  Json operator()(const PublicStandardization&) const { return object({{"kind", "public"}}); }
+  Json operator()(const PrivateStandardization& s) const {
+    return object({{"kind", "private"}, {"noise_multiplier", s.noise_multiplier}});
+  }
+
   Json operator()(const FractionParticipation& p) const {
     return object({{"kind", "fraction"}, {"fraction", p.fraction}});
   }
@@ -160,7 +165,8 @@ Json write(const DatasetSpec& d) {
                  {"train_limit", optional(d.train_limit)},
                  {"test_limit", optional(d.test_limit)},
                  {"mean", one_or_several(d.mean)},
-                 {"std", one_or_several(d.std)}});
+                 {"std", one_or_several(d.std)},
+                 {"standardization", std::visit(Writer{}, d.standardization)}});
 }
 
 Json write(const ModelSpec& m) {

@@ -111,7 +111,10 @@ std::vector<std::string> not_covered(const RunRecord& record) {
        "is "
        "unknown here.",
        "The search for hyper-parameters: search NOT counted, unless it used public data.",
-       "The choice of clip norm, model and preprocessing: they count as public constants.",
+       record.columns.empty()
+           ? "The choice of clip norm, model and preprocessing: they count as public constants."
+           : "The choice of clip norm and model, and the bounds of columns: they count as public "
+             "constants.",
        "Poisoned data, backdoors and altered models: privacy is not integrity.",
        p.noise == "secure"
            ? "Timing, also of the noise: how long an exact draw takes depends on its value."

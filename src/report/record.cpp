@@ -126,6 +126,19 @@ WeightRecord read_weight(JsonObject object) {
   return w;
 }
 
+Json write(const ColumnRecord& c) {
+  return Json::object({{"name", c.name}, {"mean", c.mean}, {"std", c.std}});
+}
+
+ColumnRecord read_column(JsonObject object) {
+  ColumnRecord c;
+  c.name = object.string("name");
+  c.mean = object.number("mean");
+  c.std = object.number("std", kPositive);
+  object.finish();
+  return c;
+}
+
 Json write(const PrivacyStatement& p) {
   Json delta_at = Json::array();
   for (const auto& [epsilon, delta] : p.delta_at)
@@ -235,7 +248,8 @@ Json to_json(const RunRecord& r) {
                        {"experiment", r.experiment},
                        {"rounds", write_all(r.rounds)},
                        {"clients", write_all(r.clients)},
-                       {"weights", write_all(r.weights)}});
+                       {"weights", write_all(r.weights)},
+                       {"columns", write_all(r.columns)}});
 }
 
 RunRecord parse_record(const Json& json, const std::string& source) {
@@ -261,6 +275,8 @@ RunRecord parse_record(const Json& json, const std::string& source) {
   for (auto& one : file.objects("clients")) r.clients.push_back(read_client(one));
   if (file.has("weights"))
     for (auto& one : file.objects("weights")) r.weights.push_back(read_weight(one));
+  if (file.has("columns"))
+    for (auto& one : file.objects("columns")) r.columns.push_back(read_column(one));
   JsonObject environment = file.object("environment");
   for (const auto& item : environment.value().items())
     r.environment.emplace_back(item.key(), environment.string(item.key()));

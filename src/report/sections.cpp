@@ -78,7 +78,8 @@ Section definition(const RunRecord& record, const PrivacyStatement& p) {
   add(section.facts, "Who adds noise", trust(p));
   add(section.facts, "Releases covered",
       (p.noise_by == "server" ? "the global models of " : "the uploads and global models of ") +
-          plural(static_cast<int64_t>(record.rounds.size()), "round"));
+          plural(static_cast<int64_t>(record.rounds.size()), "round") +
+          (record.columns.empty() ? "" : ", and the sums that standardise columns"));
   add(section.facts, "Taken as public",
       "model architecture, hyper-parameters, " +
           std::string(p.unit == "client" ? "the number of clients" : "the participation schedule") +
@@ -166,8 +167,10 @@ Section mechanism(const RunRecord& record, const PrivacyStatement& p) {
   add(section.facts, "Composition",
       is_client
           ? "all rounds of the server add up"
-          : "all steps of a client add up; clients hold different examples, so the federation "
-            "has the largest client's epsilon");
+          : std::string("all steps of a client add up") +
+                (record.columns.empty() ? "" : ", and its release of column sums to them") +
+                "; clients hold different examples, so the federation has the largest client's "
+                "epsilon");
   add(section.facts, "Not claimed",
       is_client ? "anything for noise that clients add themselves"
                 : "amplification by the sampling of clients, by shuffling, or by hiding "
@@ -178,8 +181,9 @@ Section mechanism(const RunRecord& record, const PrivacyStatement& p) {
 Section ledger(const RunRecord& record, const PrivacyStatement& p) {
   Section section{"Ledger", {}, {}};
   add(section.facts, "Lines",
-      grouped(p.ledger_lines) +
-          ", one a unit, client and round, each on the disk before its noise");
+      grouped(p.ledger_lines) + ", one a unit, client and round" +
+          (record.columns.empty() ? "" : " and one a client's column sums") +
+          ", each on the disk before its noise");
   add(section.facts, "Hash of the last line", p.ledger_head);
   add(section.facts, "Resumed", record.resumes == 0 ? "never" : plural(record.resumes, "time"));
   if (p.target_epsilon) {
@@ -248,6 +252,19 @@ Section weights(const RunRecord& record) {
   for (const auto& weight : record.weights)
     add(section.facts, weight.name,
         rounded(weight.learned, 4) + " learned, " + number(weight.truth) + " true");
+  return section;
+}
+
+Section columns(const RunRecord& record) {
+  Section section{"Standardisation", {}, {}};
+  const std::string noise = setting(record, "/dataset/standardization/noise_multiplier");
+  add(section.facts, "Mechanism",
+      "each client releases once, before the first round, the sums of its columns and of their "
+      "squares, clipped to public bounds, with Gaussian noise of multiplier " +
+          noise + "; the run's epsilon counts it");
+  for (const auto& column : record.columns)
+    add(section.facts, column.name,
+        "mean " + number(column.mean) + ", standard deviation " + number(column.std));
   return section;
 }
 
@@ -322,6 +339,7 @@ std::vector<Section> sections(const RunRecord& record) {
   }
   all.push_back({"Not covered", {}, not_covered(record)});
   if (!record.weights.empty()) all.push_back(weights(record));
+  if (!record.columns.empty()) all.push_back(columns(record));
   all.push_back(training(record));
   all.push_back(environment(record));
   return all;

@@ -129,6 +129,25 @@ TEST(Table, EveryKthRecordIsATestExample) {
   EXPECT_THAT(ages(TablePart::train), ElementsAre(1, 2, 4, 5, 7, 8, 10));
 }
 
+TEST(Table, BoundsMakeNumbersTheirPlaceAndKeepMissingOnesApart) {
+  TableSchema bounded = schema();
+  bounded.columns[0].bounds = {20.0, 100.0};
+  EXPECT_EQ(parse_table("50,x,b,1\n", "t", bounded).features[0], 1.0f) << "constants decide";
+  bounded.scale_to_bounds = true;
+  const Dataset data =
+      parse_table("20,x,a,0\n60,x,a,0\n100,x,a,0\n-7,x,a,0\n1e300,x,b,1\n?,x,?,1\n", "t", bounded);
+  const float expected[] = {-1.0f, 0.0f, 1.0f, -1.0f, 1.0f};
+  for (size_t i = 0; i < std::size(expected); ++i) EXPECT_EQ(data.features[4 * i], expected[i]);
+  EXPECT_TRUE(std::isnan(data.features[4 * 5]));
+  EXPECT_EQ(data.features[4 * 5 + 1], 0.0f) << "a missing category is none of its values";
+  const auto columns = bounded_columns(bounded);
+  ASSERT_EQ(columns.size(), 1u);
+  EXPECT_EQ(columns[0].feature, 0);
+  EXPECT_TRUE(columns[0].takes_missing);
+  bounded.columns[0].bounds.reset();
+  EXPECT_THAT(error_of("50,x,b,1\n", bounded), StartsWith("column \"age\": has no \"bounds\""));
+}
+
 constexpr const char* kColumns = R"("columns": [{"name": "x", "kind": "number", "std": 2},
     {"name": "y", "kind": "label", "classes": [{"name": "no", "cells": ["n"]},
                                                {"name": "yes", "cells": ["y"]}]}])";
@@ -184,6 +203,10 @@ TEST(TableDescription, RefusesWhatItCannotMean) {
   EXPECT_THAT(refusal(described(columns + R"(, "sep": ",")")), HasSubstr("/table/sep"));
   EXPECT_THAT(refusal(described(replaced(R"("std": 2)", R"("std": 0)"))),
               HasSubstr("/table/columns/0/std"));
+  for (const char* bounds : {"[1]", "[2, 2]", "[3, 2]", "[0, 1, 2]", "\"wide\"", "[0, \"inf\"]"})
+    EXPECT_THAT(refusal(described(replaced(R"("std": 2)", R"("bounds": )" + std::string(bounds)))),
+                HasSubstr("/table/columns/0/bounds"))
+        << bounds;
   EXPECT_THAT(refusal(described(replaced(R"("name": "y")", R"("name": "x")"))),
               HasSubstr("holds \"x\" twice"));
   EXPECT_THAT(refusal(described(replaced(R"(["y"])", R"(["n"])"))), HasSubstr("holds \"n\" twice"));

@@ -26,7 +26,8 @@ std::string error_with(std::string_view pointer, const std::string& value) {
 TEST(Experiment, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(to_json(parse(smallest())), parse_json(R"({
     "name": "t", "description": "", "seed": 1,
-    "dataset": {"name": "digits", "train_limit": null, "test_limit": null, "mean": null, "std": null},
+    "dataset": {"name": "digits", "train_limit": null, "test_limit": null, "mean": null, "std": null,
+                "standardization": {"kind": "public"}},
     "partition": {"kind": "iid", "clients": 10},
     "feature_shift": {"kind": "none"},
     "model": {"file": "../models/linear.json", "initial": null, "freeze": [], "replace_batch_norm": false},

@@ -56,8 +56,12 @@ std::vector<Document> documents() {
         R"({"unit": "client", "epsilon": 1.5, "release": "tree", "relation": "zero_out"})"})
     all.push_back({"/privacy", protecting_clients(privacy)});
   all.push_back({"/privacy", test::smallest_both()});
+  all.push_back(
+      {"/dataset/standardization",
+       test::with("/dataset/standardization", R"({"kind": "private"})", test::smallest_private())});
   const std::pair<const char*, const char*> parts[] = {
       {"/dataset", R"({"mean": 0.5, "std": 0.5})"},
+      {"/dataset/standardization", R"({"kind": "public"})"},
       {"/loss", R"({"kind": "mse"})"},
       {"/partition", R"({"kind": "iid"})"},
       {"/partition", R"({"kind": "dirichlet", "alpha": 0.1})"},

@@ -336,6 +336,20 @@ TEST(Regression, PageAndTextShowTheErrorAndTheWeightsBesideTheTruth) {
   EXPECT_THAT(report_text(regression_record()), testing::Not(HasSubstr("Test accuracy")));
 }
 
+TEST(PrivateColumns, PageAndTextShowWhatWasReleasedAndThatEpsilonCountsIt) {
+  auto record = test::private_record();
+  record.columns = {{"age", 38.5, 13.25}};
+  EXPECT_EQ(parse_record(to_json(record), "x"), record);
+  for (const auto& report : {report_html(record), report_text(record)}) {
+    EXPECT_THAT(report, HasSubstr("Standardisation"));
+    EXPECT_THAT(report, HasSubstr("mean 38.5, standard deviation 13.25"));
+    EXPECT_THAT(report, HasSubstr("bounds of columns"));
+  }
+  EXPECT_THAT(report_html(record), HasSubstr("epsilon counts it"));
+  EXPECT_THAT(report_html(record), HasSubstr("and the sums that standardise columns"));
+  EXPECT_THAT(report_text(test::private_record()), testing::Not(HasSubstr("Standardisation")));
+}
+
 TEST(TwoClasses, PageAndTextShowAucAndF1) {
   auto record = test::plain_record();
   record.rounds.back().auc = 0.90504;

@@ -27,6 +27,17 @@
 
 namespace starling {
 
+// How the numbers of a table are standardised: by the constants of its description, or by the mean
+// and standard deviation of the clients' own records, which each client releases once, before the
+// first round, with noise (privacy/column_sums.h). A target keeps its constants.
+struct PublicStandardization {
+  bool operator==(const PublicStandardization&) const = default;
+};
+struct PrivateStandardization {
+  double noise_multiplier = 10.0;  // of each client's release
+  bool operator==(const PrivateStandardization&) const = default;
+};
+
 struct DatasetSpec {
   std::string name = "digits";  // of the catalogue, or the path of a description ending in ".json"
   std::optional<int64_t> train_limit;  // the first so many examples
@@ -34,6 +45,7 @@ struct DatasetSpec {
   // (x - mean) / std, one value or one a channel; absent: the catalogue's public constants.
   std::optional<std::vector<double>> mean;
   std::optional<std::vector<double>> std;
+  std::variant<PublicStandardization, PrivateStandardization> standardization;
   bool operator==(const DatasetSpec&) const = default;
 };
 
@@ -159,6 +171,8 @@ const ClientPrivacy* client_level(const PrivacySpec& privacy);
 // Absent: noise is secret, or there is none.
 std::optional<int64_t> insecure_seed(const PrivacySpec& privacy);
 bool is_private(const PrivacySpec& privacy);
+// Null where a table's constants standardise.
+const PrivateStandardization* private_standardization(const DatasetSpec& dataset);
 bool reveals_private_metrics(const PrivacySpec& privacy);  // true also without privacy
 
 struct EvaluationSpec {

@@ -13,6 +13,7 @@
 #include "starling/experiment/experiment.h"
 #include "starling/federated/async_schedule.h"
 #include "starling/privacy/accountant.h"
+#include "starling/privacy/column_sums.h"
 #include "starling/privacy/event_json.h"
 #include "starling/privacy/plan.h"
 #include "starling/privacy/round_plan.h"
@@ -26,7 +27,8 @@ struct ClientPlan {
   int64_t steps = 0;                 // local steps a round
   int64_t rounds = 0;                // in the schedule; all where cohorts are secret
   std::optional<DpSgdPlan> privacy;  // at example level; its noise is calibrated to `rounds`
-  double epsilon = 0.0;              // after all of them; 0 for a client that never takes part
+  std::optional<Event> first;        // released once, before the first round
+  double epsilon = 0.0;              // after all of them; 0 for a client that releases nothing
 };
 
 // What client-level privacy will have cost.
@@ -44,6 +46,8 @@ struct FederationPlan {
   std::vector<AsyncRound> async;     // [rounds] under strategy fedbuff, otherwise empty
   std::optional<ServerPlan> server;  // at client level
   std::optional<SumPlan> sums;       // at example level, where the server adds the noise
+  // What every client releases before the first round, where columns are standardised privately.
+  std::optional<ColumnSumsPlan> standardization;
   std::vector<ClientPlan> clients;
   double delta = 0.0;                  // at example level; 0 without privacy
   double epsilon = 0.0;                // the largest client's, since their data is disjoint
@@ -53,10 +57,12 @@ struct FederationPlan {
   bool has_secret_cohorts() const { return server && schedule.empty(); }
 };
 
-// `sizes`: examples of each client. `source` opens error messages.
+// `sizes`: examples of each client. `takes_missing`: of the columns that are standardised
+// privately. `source` opens error messages.
 // Errors: InputError where a plan is impossible, e.g. a target that no noise reaches.
 FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
-                               const std::string& source);
+                               const std::string& source,
+                               const std::vector<bool>& takes_missing = {});
 
 // How many of the invited clients a round waits for.
 int64_t wanted_clients(const Experiment& experiment, int64_t invited);
@@ -68,7 +74,7 @@ bool sizes_are_public(const Experiment& experiment);
 // What the server's first `rounds` releases spend.
 Composition spent_by_server(const RoundPlan& plan, int64_t rounds);
 
-// What a client has spent after `rounds` rounds of its plan.
+// What a client has spent after `rounds` rounds of its plan, and before them.
 Composition spent_after(const ClientPlan& plan, int64_t rounds);
 
 // The federation's epsilon round by round, each distinct (plan, rounds) accounted for once.

@@ -14,6 +14,7 @@
 
 #include "starling/data/dataset.h"
 #include "starling/data/linear.h"
+#include "starling/data/table.h"
 #include "starling/experiment/experiment.h"
 #include "starling/experiment/plan.h"
 #include "starling/nn/gradient_check.h"
@@ -55,12 +56,13 @@ struct Federation {
   Examples test;                   // declared public
   std::vector<int64_t> attackers;  // ascending
   std::optional<Examples>
-      stamped_test;               // under a backdoor: other classes, stamped, labelled target
-  std::optional<Examples> root;   // the server's own examples, for fltrust
-  torch::Tensor public_features;  // [n, ...] of strategies that distil; undefined for others
-  int64_t public_answers = 0;     // numbers that a model answers on them
-  std::optional<LinearLaw> law;   // that the data were drawn by, where it is known
-  ModelFactory factory;           // makes models with the initial weights and frozen layers
+      stamped_test;                   // under a backdoor: other classes, stamped, labelled target
+  std::optional<Examples> root;       // the server's own examples, for fltrust
+  torch::Tensor public_features;      // [n, ...] of strategies that distil; undefined for others
+  int64_t public_answers = 0;         // numbers that a model answers on them
+  std::optional<LinearLaw> law;       // that the data were drawn by, where it is known
+  std::vector<NumberColumn> columns;  // that are to be standardised privately; scaled to bounds
+  ModelFactory factory;               // makes models with the initial weights and frozen layers
   std::vector<std::pair<ModelFactory, int64_t>> devices;  // of clients 0.., and how many clients
   StateDict initial;
   int64_t parameters = 0;  // trainable

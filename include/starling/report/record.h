@@ -46,7 +46,7 @@ struct ClientRecord {
   int64_t client = 0;
   std::optional<int64_t> examples;  // absent where their number is private (add_remove)
   int64_t rounds = 0;               // taken part in, failed ones included
-  int64_t steps = 0;                // noised releases recorded in the ledger
+  int64_t steps = 0;                // noised steps recorded in the ledger
   std::optional<double> sample_rate;
   std::optional<double> noise_multiplier;
   std::optional<double> epsilon;  // at the statement's delta; infinity without noise
@@ -99,6 +99,15 @@ struct WeightRecord {
   bool operator==(const WeightRecord&) const = default;
 };
 
+// A column that was standardised by what its clients released of it: (x - mean) / std, for values
+// within its public bounds.
+struct ColumnRecord {
+  std::string name;
+  double mean = 0.0;
+  double std = 1.0;
+  bool operator==(const ColumnRecord&) const = default;
+};
+
 struct RunRecord {
   std::string name;
   std::string id;
@@ -119,6 +128,7 @@ struct RunRecord {
   std::vector<PrivacyStatement> privacy;  // one a unit; empty for unit "none"
   std::vector<ClientRecord> clients;
   std::vector<WeightRecord> weights;  // beside the truth, where it is known
+  std::vector<ColumnRecord> columns;  // that were standardised privately
   std::vector<std::pair<std::string, std::string>> environment;  // fingerprint: name and value
   bool operator==(const RunRecord&) const = default;
 };
