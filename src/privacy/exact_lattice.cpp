@@ -17,38 +17,49 @@ const double kLogShare = std::log(1e-6);  // of delta, for what wraps around
 constexpr size_t kSmallest = size_t{1} << 12;
 constexpr size_t kLargest = size_t{1} << 20;
 constexpr size_t kMostCells = size_t{1} << 22;  // over all releases
-// log of the chance, among the tilted outcomes that are transformed, that rounding moves the sum
-// further than certified.
-constexpr double kCertainty = 30.0;
 constexpr double kRounding = 2.3e-16;
 constexpr double kSmallestRest = 1e-8;
 
-// What rounding adds to the sum, S, given the exact losses: independent two-point variables of
-// range `step` whose variances add up to at most `variance` but for a chance e^-certainty under
-// the tilted law (Bernstein), and whose mean is at most half of that, since E[e^-S] = 1.
-//
-// At a loss y away from epsilon, rounding raises the hinge by at most psi(y) = E[(S - |y|)_+], up
-// to a factor e^|S|. With z = |y| / deviation, psi / deviation is at most (sqrt(1 + z^2) - z) / 2,
-// and at most the integral of Bernstein's bound, e^(-x^2 / (2 + 2x/9)), from z on. weight() is a
-// function of the ROUNDED loss with E[weight(y + S)] >= psi(y): 1 / (1 + u)^4 is convex, so that
-// its mean is at least g^4 (1 - g / 3), g = 1 / (1 + z^2 / 12), which is above both bounds of psi.
-struct Rounding {
-  double deviation;
+// The least n with n log(n / mean) - n + mean >= certainty: a sum of independent numbers in [0, 1]
+// with this mean is larger with a chance of at most e^-certainty (Bennett).
+double unlikely(double mean, double certainty) {
+  if (!(mean > 0.0)) return 0.0;
+  double low = mean, high = mean + certainty + std::sqrt(2.0 * certainty * mean);
+  while (high > 1.01 * low) {
+    const double middle = 0.5 * (low + high);
+    (middle * (std::log(middle / mean) - 1.0) + mean < certainty ? low : high) = middle;
+  }
+  return high;
+}
 
-  Rounding(double step, double mean_variance, double count, double certainty) {
+// What rounding adds to the sum, S, given the exact losses: independent two-point variables of
+// range `step`, each centred but for a mean of at most half its variance (since E[e^-S] = 1), whose
+// variances add up to at most `variance` but for a chance e^-certainty under the tilted law. One of
+// variance v has E|S_i| <= (2 + step) v / step, so that E|S| <= spread().
+//
+// At a loss y away from epsilon, rounding raises the hinge by at most e^|y| E[x_+ e^x],
+// x = |S| - |y|, where only S of one sign count. For every k > 1, x_+ e^x <= e^(kx - 1) / (k - 1),
+// and Bennett's inequality gives
+//   e^|y| E[x_+ e^x] <= e^(v (e^(k step) - 1 - k step) + k variance / 2 - 1 - r |y|) / r,
+// v = variance / step^2, r = k - 1. Jensen's gives E[e^(-r |y + S|)] >= e^(-r |y| - r spread()). So
+// rounding raises the hinge by at most E[bump(y + S)], a function of the ROUNDED loss:
+// bump(y) = scale e^(-r |y|).
+struct Rounding {
+  double step, variance;
+
+  Rounding(double lattice_step, double mean_variance, double count, double certainty)
+      : step(lattice_step) {
     const double largest = 0.25 * step * step;
-    const double variance = std::min(
-        count * largest,
-        mean_variance + std::sqrt(2.0 * certainty * mean_variance * largest) + certainty * largest);
-    deviation = std::sqrt(variance + 9.0 * step * step);
+    variance = largest * std::min(count, unlikely(mean_variance / largest, certainty));
   }
-  double weight(double y) const {
-    const double z = y / deviation;
-    const double g = 1.0 / (1.0 + z * z / 12.0);
-    return 0.75 * deviation * g * g * g * g * std::exp(std::abs(y) + 2.0 * deviation);
+  double spread() const {
+    return std::min((2.0 + step) * variance / step, std::sqrt(variance) + 0.5 * variance);
   }
-  // Where psi is below e^-54.
-  double reach() const { return 24.0 * deviation; }
+  double log_scale(double rate) const {
+    const double k = (rate + 1.0) * step, v = variance / (step * step);
+    return v * (std::expm1(k) - k) + 0.5 * (rate + 1.0) * variance + rate * spread() - 1.0 -
+           std::log(rate);
+  }
 };
 
 // delta'(epsilon) of the sum of rounded losses. Rounding keeps the masses of both P and Q, so each
@@ -126,8 +137,12 @@ class Lattice : public DeltaCurve {
 
   double log_lower(double epsilon) const override {
     if (epsilon < start_) return -kInf;
-    const double value =
-        sum(epsilon) - error() - excess(epsilon) - 4.0 * std::exp(-kCertainty) * total_;
+    const double above = sum(epsilon);
+    if (!(above > error())) return -kInf;
+    // The chance of more rounding than certified matters little.
+    const double unlikely = 1e-5 * std::min(above, total_);
+    const double certainty = std::log(total_ / unlikely);
+    const double value = above - error() - excess(epsilon, certainty) - 4.0 * unlikely;
     if (!(value > 0.0)) return -kInf;
     const double log_value = cumulant_ - theta_ * epsilon + std::log(value);
     const double log_rest = log_add_exp(period_.log_aliases(theta_, epsilon) + 0.5, log_infinite());
@@ -185,20 +200,39 @@ class Lattice : public DeltaCurve {
     return std::max(0.0, total);
   }
 
-  // delta' - delta <= E[weight(L' - epsilon)], scaled like sum().
-  double excess(double epsilon) const {
-    const double certainty = kCertainty + std::max(0.0, -std::log(total_));
+  // delta' - delta <= E[bump(L' - epsilon)], scaled like sum(), for the best of some rates of
+  // Rounding; what lies out of reach is below e^-certainty of the total.
+  double excess(double epsilon, double certainty) const {
     const Rounding rounding(step_, variance_ * std::exp(theta_ * step_), count_, certainty);
-    const double first = std::ceil((epsilon - rounding.reach() - offset_) / step_);
-    const double last = std::floor((epsilon + rounding.reach() - offset_) / step_);
-    if (last - first > static_cast<double>(size_)) return kInf;
-    double total = 0.0;
+    const double widest = std::sqrt(rounding.variance + step_ * step_);
+    double least = kInf;
+    for (double rate = 0.7 / widest; rate * step_ < 8.0; rate *= 1.6) {
+      if (!(rate - theta_ > 0.2 * rate)) continue;
+      const double log_scale = rounding.log_scale(rate);
+      const double log_least = -certainty - std::max(0.0, log_scale);
+      const double bumps = bump_sum(epsilon, rate + theta_, log_least, 1) +
+                           bump_sum(epsilon, rate - theta_, log_least, -1);
+      least = std::min(least, std::exp(log_scale) * bumps);
+    }
+    return least;
+  }
+
+  // sum over losses on one side of epsilon of p~(l) e^(-rate |l - epsilon|), as far as the factor
+  // is above e^log_least.
+  double bump_sum(double epsilon, double rate, double log_least, int direction) const {
+    const double cells = (epsilon - offset_) / step_;
+    const double first = direction > 0 ? std::ceil(cells) : std::ceil(cells) - 1.0;
+    const double away = std::abs(first - cells) * step_, reach = -log_least / rate;
+    const double count = std::floor((reach - away) / step_) + 1.0;
+    if (count > 0.5 * static_cast<double>(size_)) return kInf;
+    const double fall = std::exp(-rate * step_);
+    double factor = std::exp(-rate * away), total = 0.0;
     size_t place = wrap(first);
-    for (double i = first; i <= last; ++i) {
-      const double away = offset_ + i * step_ - epsilon;
-      total +=
-          (std::abs(mass_[place]) + mass_error_) * std::exp(-theta_ * away) * rounding.weight(away);
-      if (++place == size_) place = 0;
+    for (double i = 0.0; i < count; ++i) {
+      total += (std::abs(mass_[place]) + mass_error_) * factor;
+      factor *= fall;
+      place =
+          direction > 0 ? (place + 1 == size_ ? 0 : place + 1) : (place == 0 ? size_ : place) - 1;
     }
     return total;
   }
