@@ -35,9 +35,7 @@ constexpr char kStudent[] = R"({
 
 Outcome run_teacher(const Folder& folder, const std::string& more = "") {
   folder.write("student.json", kStudent);
-  const auto file = folder.write("teacher.json", kTeacher);
-  return testing::starling("run '" + file + "' --out '" + (folder / "teacher") + "' " + more,
-                           "XDG_STATE_HOME='" + (folder / "state") + "'");
+  return testing::run_into(folder, kTeacher, "teacher", more);
 }
 
 Outcome distill(const Folder& folder, const std::string& more) {

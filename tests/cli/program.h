@@ -56,4 +56,12 @@ inline Outcome starling(const std::string& arguments, const std::string& environ
           file_text(folder / "out"), file_text(folder / "err")};
 }
 
+// `starling run` of this experiment into `out` of the folder, with its key there too.
+inline Outcome run_into(const Folder& folder, const std::string& experiment, const std::string& out,
+                        const std::string& more = "") {
+  const auto file = folder.write("experiment.json", experiment);
+  return starling("run '" + file + "' --out '" + (folder / out) + "' " + more,
+                  "XDG_STATE_HOME='" + (folder / "state") + "'");
+}
+
 }  // namespace starling::testing

@@ -7,15 +7,12 @@
 #include <filesystem>
 #include <map>
 
-#include "cli/program.h"
-#include "reliability/child.h"
-#include "starling/core/json.h"
+#include "reliability/runs.h"
 
 namespace starling::reliability {
 namespace {
 
 namespace fs = std::filesystem;
-using starling::testing::Folder;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -31,60 +28,48 @@ constexpr char kExperiment[] = R"({
   "participation": {"kind": "fraction", "fraction": 0.7}
 })";
 
-const std::vector<std::string> kPrivate = {
+const Words kPrivate = {
     "--set",
     R"(/privacy={"unit": "example", "noise_multiplier": 1, "delta": 1e-4, "insecure_seed": 3})"};
-const std::vector<std::string> kManyRounds = {"--set", "/rounds=60"};
+constexpr char kDistillation[] = R"(", "distillation": {"public_examples": 40, "epochs": 1}})";
+// Three architectures, the last clients with the server's; evaluated on their own examples too.
+const Words kDevices = {"--set",
+                        R"(/devices=[
+      {"clients": 2, "model": {"layers": [{"kind": "flatten"}, {"kind": "linear"}]}},
+      {"clients": 3, "model": {"layers": [{"kind": "avg_pool2d", "kernel_size": 4},
+                                          {"kind": "flatten"}, {"kind": "linear"}]}}])",
+                        "--set", "/evaluation/per_client=true"};
+const Words kManyRounds = {"--set", "/rounds=60"};
 
-std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-class OnRanks : public ::testing::Test {
+class OnRanks : public Runs {
  protected:
+  OnRanks() : Runs("ranks", kExperiment) {}
   void SetUp() override {
     if (std::string(STARLING_MPIRUN).empty() || !fs::exists(STARLING_MPIRUN))
       GTEST_SKIP() << "this build has no MPI";
-    folder_.write("experiment.json", kExperiment);
   }
 
-  std::vector<std::string> on(int ranks) const {
+  Words on(int ranks) const {
     if (ranks == 1) return {};
     return {STARLING_MPIRUN, "--oversubscribe", "--bind-to", "none", "-n", std::to_string(ranks)};
   }
-  std::vector<std::string> start(const std::string& out) const {
-    return {STARLING_PROGRAM, "run",        folder_ / "experiment.json", "--threads", "1", "--out",
-            folder_ / out,    "--key-file", folder_ / (out + ".key")};
+  int wait_for(const Words& words, const std::string& out) const {
+    return run_child(words, with_mpi(said(out)));
   }
-  std::vector<std::string> resumption(const std::string& out) const {
-    return {STARLING_PROGRAM, "run", "--resume",   folder_ / out,
-            "--threads",      "1",   "--key-file", folder_ / (out + ".key")};
-  }
-  ChildOptions said(const std::string& out) const {
-    ChildOptions options;
-    options.output = folder_ / (out + ".out");
+  ChildOptions with_mpi(ChildOptions options) const {
     options.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
                            {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
                            {"OMPI_MCA_mpi_yield_when_idle", "1"}};
     return options;
   }
-  std::string text(const std::string& name) const { return contents(folder_ / name); }
-  int run(int ranks, const std::string& out, const std::vector<std::string>& more = {}) const {
-    return run_child(on(ranks) + start(out) + more, said(out));
+  int run(int ranks, const std::string& out, const Words& more = {}) const {
+    return wait_for(on(ranks) + command(out, more), out);
   }
   int resume(int ranks, const std::string& out) const {
-    return run_child(on(ranks) + resumption(out), said(out));
+    return wait_for(on(ranks) + resumption(out), out);
   }
-  void expect_same(const std::string& a, const std::string& b) const {
-    for (const char* name : {"model.safetensors", "rounds.csv", "ledger.jsonl", "training.csv",
-                             "communication.csv", "clients.csv"})
-      EXPECT_EQ(text(a + "/" + name), text(b + "/" + name)) << b << " " << name;
-    EXPECT_EQ(read_json(folder_ / (a + "/run.json"))["privacy"],
-              read_json(folder_ / (b + "/run.json"))["privacy"]);
-  }
-  void expect_same_on_ranks(const std::vector<std::string>& more) const {
-    for (const int ranks : {1, 2, 4}) {
+  void expect_same_on_ranks(const Words& more, const std::vector<int>& numbers = {1, 2, 4}) const {
+    for (const int ranks : numbers) {
       const std::string out = std::to_string(ranks);
       fs::remove_all(folder_ / out);
       ASSERT_EQ(run(ranks, out, more), 0) << text(out + ".out");
@@ -108,9 +93,8 @@ class OnRanks : public ::testing::Test {
     return found;
   }
   // Starts a run on four ranks and sends `signal` to one of them after its first rounds.
-  int interrupt(const std::vector<std::string>& command, const std::string& out, int rank,
-                int signal) const {
-    Child child(on(4) + command, said(out));
+  int interrupt(const Words& words, const std::string& out, int rank, int signal) const {
+    Child child(on(4) + words, with_mpi(said(out)));
     constexpr uintmax_t kFirstRounds = 200;
     std::error_code absent;
     while (child.running()) {
@@ -122,8 +106,6 @@ class OnRanks : public ::testing::Test {
     if (processes.contains(rank)) ::kill(processes.at(rank), signal);
     return child.wait();
   }
-
-  Folder folder_{"ranks"};
 };
 
 TEST_F(OnRanks, TwoAndFourGiveTheBytesOfOneProcess) {
@@ -151,6 +133,21 @@ TEST_F(OnRanks, LongAsynchronousRoundsGiveTheBytesOfOneProcess) {
   expect_same_on_ranks({"--set", R"(/strategy={"kind": "fedbuff", "buffer_size": 3})"});
 }
 
+// Answers on the public set, and models of other architectures than the server's, travel between
+// ranks as well.
+TEST_F(OnRanks, StrategiesThatDistilGiveTheBytesOfOneProcess) {
+  for (const char* kind : {"feddf", "dsfl", "fedmd"})
+    expect_same_on_ranks({"--set", std::string("/strategy={\"kind\": \"") + kind + kDistillation},
+                         {1, 2});
+}
+
+TEST_F(OnRanks, ClientsWithModelsOfTheirOwnGiveTheBytesOfOneProcess) {
+  for (const char* kind : {"dsfl", "fedmd"})
+    expect_same_on_ranks(
+        Words{"--set", std::string("/strategy={\"kind\": \"") + kind + kDistillation} + kDevices,
+        {1, 2});
+}
+
 TEST_F(OnRanks, LongRobustRulesSeeEveryUpload) {
   for (const char* rule : {R"({"kind": "median"})", R"({"kind": "krum", "malicious_clients": 1})",
                            R"({"kind": "fltrust", "root_examples": 20})"})
@@ -168,7 +165,7 @@ TEST_F(OnRanks, AKilledRankLeavesARunThatAnyNumberOfRanksCompletes) {
   int resumed_on = 1;
   for (const int rank : {3, 0}) {
     const std::string out = "killed" + std::to_string(rank);
-    EXPECT_NE(interrupt(start(out) + more, out, rank, SIGKILL), 0);
+    EXPECT_NE(interrupt(command(out, more), out, rank, SIGKILL), 0);
     EXPECT_FALSE(fs::exists(folder_ / (out + "/run.json")));
     ASSERT_EQ(resume(resumed_on, out), 0) << text(out + ".out");
     expect_same("whole", out);
@@ -180,18 +177,16 @@ TEST_F(OnRanks, ASignalToAnyRankEndsTheRunAfterItsRound) {
   ASSERT_EQ(run(1, "whole", kManyRounds), 0) << text("whole.out");
   for (const int rank : {0, 2}) {
     const std::string out = "stopped" + std::to_string(rank);
-    EXPECT_EQ(interrupt(start(out) + kManyRounds, out, rank, SIGTERM), 143) << text(out + ".out");
-    EXPECT_THAT(read_json(folder_ / (out + "/run.json"))["status"].get<std::string>(),
-                HasSubstr("stopped by SIGTERM"));
+    EXPECT_EQ(interrupt(command(out, kManyRounds), out, rank, SIGTERM), 143) << text(out + ".out");
+    EXPECT_THAT(record(out)["status"].get<std::string>(), HasSubstr("stopped by SIGTERM"));
     ASSERT_EQ(resume(4, out), 0) << text(out + ".out");
     expect_same("whole", out);
   }
 }
 
 TEST_F(OnRanks, TheSecretKeyReachesEveryRank) {
-  const auto more =
-      kPrivate + kManyRounds + std::vector<std::string>{"--set", "/privacy/insecure_seed=null"};
-  EXPECT_EQ(interrupt(start("a") + more, "a", 0, SIGTERM), 143) << text("a.out");
+  const auto more = kPrivate + kManyRounds + Words{"--set", "/privacy/insecure_seed=null"};
+  EXPECT_EQ(interrupt(command("a", more), "a", 0, SIGTERM), 143) << text("a.out");
   fs::copy(folder_ / "a", folder_ / "b", fs::copy_options::recursive);
   fs::copy(folder_ / "a.key", folder_ / "b.key");
   ASSERT_EQ(resume(1, "a"), 0) << text("a.out");
@@ -211,13 +206,12 @@ TEST_F(OnRanks, RankZeroAloneSpeaks) {
 }
 
 TEST_F(OnRanks, WhatOneRankLacksEndsAllBeforeAnythingIsWritten) {
-  const auto beside = [&](const std::string& file, const std::vector<std::string>& more) {
-    auto command = on(1 + 1);
-    command.back() = "1";
-    auto other = start("a") + more;
+  const auto beside = [&](const std::string& file, const Words& more) {
+    auto launcher = on(1 + 1);
+    launcher.back() = "1";
+    auto other = command("a", more);
     other[2] = file;
-    return run_child(command + start("a") + std::vector<std::string>{":", "-n", "1"} + other,
-                     said("a"));
+    return wait_for(launcher + command("a") + Words{":", "-n", "1"} + other, "a");
   };
   EXPECT_EQ(beside(folder_ / "absent.json", {}), 2);
   EXPECT_THAT(text("a.out"), HasSubstr("rank 1: "));

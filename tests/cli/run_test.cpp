@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 using starling::testing::file_text;
 using starling::testing::Folder;
 using starling::testing::Outcome;
+using starling::testing::run_into;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -39,13 +40,6 @@ constexpr char kPrivate[] = R"({
   "rounds": 3,
   "privacy": {"unit": "example", "epsilon": 4, "delta": 1e-4}
 })";
-
-Outcome run_into(const Folder& folder, const std::string& experiment, const std::string& out,
-                 const std::string& more = "") {
-  const auto file = folder.write("experiment.json", experiment);
-  return testing::starling("run '" + file + "' --out '" + (folder / out) + "' " + more,
-                           "XDG_STATE_HOME='" + (folder / "state") + "'");
-}
 
 Json record_of(const Folder& folder, const std::string& out) {
   return read_json(folder / (out + "/run.json"));

@@ -6,17 +6,14 @@
 #include <random>
 #include <set>
 
-#include "cli/program.h"
-#include "reliability/child.h"
 #include "reliability/limits.h"
-#include "starling/core/json.h"
+#include "reliability/runs.h"
 #include "starling/privacy/ledger.h"
 
 namespace starling::reliability {
 namespace {
 
 namespace fs = std::filesystem;
-using starling::testing::Folder;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -32,36 +29,14 @@ constexpr char kExperiment[] = R"({
               "accountant": "rdp"}
 })";
 
-class Resume : public ::testing::Test {
+class Resume : public Runs {
  protected:
-  void SetUp() override { folder_.write("experiment.json", kExperiment); }
+  Resume() : Runs("resume", kExperiment) {}
 
-  std::vector<std::string> command(const std::string& out,
-                                   const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = {STARLING_PROGRAM, "run",        folder_ / "experiment.json",
-                                      "--threads",      "1",          "--out",
-                                      folder_ / out,    "--key-file", folder_ / (out + ".key")};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-  std::vector<std::string> resumption(const std::string& out,
-                                      const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = {
-        STARLING_PROGRAM, "run", "--resume",   folder_ / out,
-        "--threads",      "1",   "--key-file", folder_ / (out + ".key")};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-  ChildOptions said(const std::string& out) const {
-    ChildOptions options;
-    options.output = folder_ / (out + ".out");
-    return options;
-  }
-  std::string text(const std::string& name) const { return contents(folder_ / name); }
-  int start(const std::string& out, const std::vector<std::string>& more = {}) const {
+  int start(const std::string& out, const Words& more = {}) const {
     return run_child(command(out, more), said(out));
   }
-  int resume(const std::string& out, const std::vector<std::string>& more = {}) const {
+  int resume(const std::string& out, const Words& more = {}) const {
     return run_child(resumption(out, more), said(out));
   }
   bool has_checkpoint(const std::string& out) const {
@@ -72,12 +47,11 @@ class Resume : public ::testing::Test {
     return false;
   }
   bool is_complete(const std::string& out) const {
-    const std::string record = folder_ / (out + "/run.json");
-    return fs::exists(record) && read_json(record)["status"] == "complete";
+    return fs::exists(folder_ / (out + "/run.json")) && record(out)["status"] == "complete";
   }
   // Goes on with `out`, or begins it again where it had not come to a checkpoint. A run that was
   // killed after its last file has nothing left to do.
-  void bring_to_end(const std::string& out, const std::vector<std::string>& more = {}) const {
+  void bring_to_end(const std::string& out, const Words& more = {}) const {
     if (!has_checkpoint(out)) {
       fs::remove_all(folder_ / out);
       ASSERT_EQ(start(out, more), 0) << text(out + ".out");
@@ -88,15 +62,8 @@ class Resume : public ::testing::Test {
       ASSERT_EQ(resume(out), 0) << text(out + ".out");
     }
   }
-  void expect_same(const std::string& a, const std::string& b) const {
-    for (const char* name :
-         {"/model.safetensors", "/rounds.csv", "/ledger.jsonl", "/communication.csv"})
-      EXPECT_EQ(text(a + name), text(b + name)) << b << name;
-    EXPECT_EQ(read_json(folder_ / (a + "/run.json"))["privacy"],
-              read_json(folder_ / (b + "/run.json"))["privacy"]);
-  }
   // Runs `words` below the fault layer; see fault_layer.cpp.
-  int with_fault(const std::vector<std::string>& words, const std::string& out,
+  int with_fault(const Words& words, const std::string& out,
                  std::vector<std::pair<std::string, std::string>> fault) const {
     ChildOptions options = said(out);
     options.environment = std::move(fault);
@@ -105,23 +72,21 @@ class Resume : public ::testing::Test {
     return run_child(words, options);
   }
   // Runs `words`, with that signal where the checkpoint after `round` takes its name.
-  int with_signal(const std::vector<std::string>& words, const std::string& out,
-                  const std::string& signal, int round) const {
+  int with_signal(const Words& words, const std::string& out, const std::string& signal,
+                  int round) const {
     return with_fault(
         words, out,
         {{"STARLING_FAULT", signal + ":1"},
          {"STARLING_FAULT_FILE", "/checkpoint/round-" + std::to_string(round) + ".checkpoint"}});
   }
   // A run that ended by SIGTERM after its second round of five.
-  void stop_early(const std::string& out, const std::vector<std::string>& more = {}) const {
+  void stop_early(const std::string& out, const Words& more = {}) const {
     ASSERT_EQ(with_signal(command(out, more), out, "term", 2), 143) << text(out + ".out");
     ASSERT_EQ(lines_of(folder_ / (out + "/rounds.csv")).size(), 3u);
   }
-
-  Folder folder_{"resume"};
 };
 
-const std::vector<std::string> kTwenty = {"--set", "/rounds=20"};
+const Words kTwenty = {"--set", "/rounds=20"};
 
 class RandomKills : public Resume {
  protected:
@@ -151,7 +116,7 @@ class RandomKills : public Resume {
 
  private:
   bool complete(const std::string& out) const { return fs::exists(folder_ / (out + "/run.json")); }
-  bool kill_after(const std::vector<std::string>& words, double seconds) const {
+  bool kill_after(const Words& words, double seconds) const {
     Child child(words, said("child"));
     std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
     child.kill(SIGKILL);
@@ -239,7 +204,7 @@ TEST_F(EachCall, clock_jump_AClockThatFallsBackChangesNothing) {
   ASSERT_GT(log.size(), 1u);
   EXPECT_GT(log.front().substr(0, 11), log.back().substr(0, 11)) << "the clock did not jump";
   EXPECT_THAT(text("a/timings.csv"), ::testing::Not(HasSubstr(",-")));
-  EXPECT_GE(read_json(folder_ / "a/run.json")["seconds"].get<double>(), 0.0);
+  EXPECT_GE(record("a")["seconds"].get<double>(), 0.0);
 }
 
 TEST_F(EachCall, disk_full_StopsBeforeTheReleaseAndGoesOnWithSpace) {
@@ -280,13 +245,13 @@ TEST_F(Resume, sigterm_clean_FinishesTheRoundReportsAndCanGoOn) {
                          {{"STARLING_FAULT", signal + std::string(kRow)},
                           {"STARLING_FAULT_FILE", "/rounds.csv"}}),
               code);
-    EXPECT_THAT(read_json(folder_ / (out + "/run.json"))["status"].get<std::string>(),
+    EXPECT_THAT(record(out)["status"].get<std::string>(),
                 AllOf(HasSubstr("stopped by SIG"), HasSubstr("--resume")));
     EXPECT_TRUE(fs::exists(folder_ / (out + "/report.html")));
     EXPECT_EQ(lines_of(folder_ / (out + "/rounds.csv")).size(), 3u);
     ASSERT_EQ(resume(out), 0) << text(out + ".out");
     expect_same("whole", out);
-    EXPECT_EQ(read_json(folder_ / (out + "/run.json"))["resumes"], 1);
+    EXPECT_EQ(record(out)["resumes"], 1);
   }
 }
 
@@ -337,7 +302,7 @@ TEST_F(Resume, ckpt_version_AChangedExperimentIsRefusedWithTheDifference) {
 // Without insecure_seed: the key file is what makes the same noise.
 class SecureResume : public Resume {
  protected:
-  const std::vector<std::string> secret_ = {"--set", "/privacy/insecure_seed=null"};
+  const Words secret_ = {"--set", "/privacy/insecure_seed=null"};
   void copy(const std::string& from, const std::string& to) const {
     fs::copy(folder_ / from, folder_ / to, fs::copy_options::recursive);
     fs::copy(folder_ / (from + ".key"), folder_ / (to + ".key"));
@@ -385,7 +350,7 @@ TEST_F(SecureResume, resume_rng_reuse_ChangedDataAreRefused) {
     "shape": [1, 4, 4], "classes": 10, "mean": [0], "std": [1],
     "train": {"images": "images", "labels": "labels"},
     "test": {"images": "images", "labels": "labels"}})");
-  std::vector<std::string> more = secret_;
+  Words more = secret_;
   more.insert(more.end(),
               {"--set", "/dataset={\"name\": \"tiny.json\"}", "--data", folder_ / "data"});
   stop_early("a", more);
@@ -400,7 +365,7 @@ TEST_F(SecureResume, resume_rng_reuse_ChangedDataAreRefused) {
 
 // The clip norm moves, the server has the noise, cohorts are secret.
 TEST_F(Resume, ClientLevelPrivacyWithAdaptiveClippingGoesOn) {
-  const std::vector<std::string> client = {
+  const Words client = {
       "--set",
       "/participation={\"kind\": \"poisson\", \"rate\": 0.5}",
       "--set",
