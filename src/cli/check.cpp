@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/privacy_answer.h"
+#include "starling/core/json.h"
 #include "starling/experiment/experiment.h"
 #include "starling/experiment/run.h"
 #include "starling/privacy/event_json.h"
@@ -19,10 +20,15 @@ constexpr size_t kClientsShown = 20;
 cxxopts::Options options() {
   cxxopts::Options options("starling check",
                            "Validates an experiment and prints its plan; trains nothing.\n"
-                           "  starling check experiments/quickstart.json --set /rounds=30\n");
-  options.custom_help("[flags]").positional_help("EXPERIMENT.json").set_width(kHelpColumns);
-  options.add_options()                                          //
-      ("file", "the experiment", cxxopts::value<std::string>())  //
+                           "  starling check experiments/quickstart.json --set /rounds=30\n"
+                           "  starling check models/lstm_text.json --gradients"
+                           " --set /dataset/name=phrases\n");
+  options.custom_help("[flags]")
+      .positional_help("EXPERIMENT.json|MODEL.json")
+      .set_width(kHelpColumns);
+  options.add_options()  //
+      ("file", "the experiment, or a model on the examples of /dataset/name, by default digits",
+       cxxopts::value<std::string>())  //
       ("set", "replaces one value of the file; may be repeated",
        cxxopts::value<std::vector<std::string>>(), "/POINTER=VALUE")  //
       ("data", "where data sets lie; looked into before STARLING_DATA and datasets/",
@@ -117,6 +123,23 @@ void print_plan(const Experiment& experiment, const Federation& federation) {
   if (!plan.server || plan.clients.front().privacy) print_clients(plan.clients, sizes_public);
 }
 
+bool is_model(const Json& json) {
+  return json.is_object() && json.contains("layers") && !json.contains("model");
+}
+
+// A model's file stands for the smallest experiment with that model.
+Experiment experiment_around(const std::string& model, const std::vector<std::string>& overrides) {
+  Json json = Json::object({{"name", "model"}, {"model", {{"file", model}}}});
+  apply_overrides(json, overrides);
+  return parse_experiment(json, model);
+}
+
+void print_model(const Experiment& experiment, const Federation& federation) {
+  std::printf("model      %s: %ld trainable parameters on the examples of %s\n",
+              experiment.model.file.c_str(), static_cast<long>(federation.parameters),
+              experiment.dataset.name.c_str());
+}
+
 void print_probe(const ProbeReport& report) {
   std::printf(
       "probe      no example touches another; %ld gradient norms agree with one example at a "
@@ -146,7 +169,9 @@ int check_command(int argc, char** argv) {
   }
   if (given.count("file") == 0) throw InputError("starling check needs an experiment file");
   const auto file = given["file"].as<std::string>();
-  const Experiment experiment = load_experiment(file, overrides_of(given));
+  const bool model_alone = is_model(read_json(file));
+  const Experiment experiment = model_alone ? experiment_around(file, overrides_of(given))
+                                            : load_experiment(file, overrides_of(given));
   RunOptions run_options;
   run_options.source = file;
   run_options.data_folder = text_of(given, "data");
@@ -155,7 +180,7 @@ int check_command(int argc, char** argv) {
     std::cout << to_json(experiment).dump(2) << "\n";
     return 0;
   }
-  print_plan(experiment, federation);
+  model_alone ? print_model(experiment, federation) : print_plan(experiment, federation);
   if (given.count("probe") != 0) print_probe(probe_model(federation, file));
   if (given.count("gradients") != 0) print_gradients(check_model_gradients(federation, file));
   return 0;

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 using starling::testing::Folder;
 using starling::testing::Outcome;
 using starling::testing::starling;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 const fs::path kRoot = STARLING_SOURCE_DIR;
@@ -68,6 +69,32 @@ TEST_P(ExperimentLong, PlansAsItStandsAndRunsSmall) {
 
 INSTANTIATE_TEST_SUITE_P(Files, ExperimentLong, ::testing::ValuesIn(experiment_files()),
                          [](const auto& info) { return info.param.stem().string(); });
+
+std::string data_for(const fs::path& model) {
+  if (model.stem() == "mlp_table") return "income";
+  const bool reads_tokens =
+      starling::testing::file_text(model).find("\"embedding\"") != std::string::npos;
+  return reads_tokens ? "phrases" : "digits";
+}
+
+void expect_gradients(const fs::path& model) {
+  const Outcome check =
+      starling("check '" + model.string() + "' --gradients --set /dataset/name=" + data_for(model));
+  if (check.err.find("starling data fetch") != std::string::npos) return;
+  EXPECT_EQ(check.code, 0) << check.err;
+  EXPECT_THAT(check.out, AllOf(HasSubstr("trainable parameters on the examples of"),
+                               HasSubstr("derivatives agree with central differences")));
+  EXPECT_THAT(check.out, ::testing::Not(HasSubstr("rounds")));
+}
+
+TEST(Models, GradientsOfAModelFileAgreeWithCentralDifferences) {
+  expect_gradients(kRoot / "models/linear.json");
+}
+
+TEST(Models, LongGradientsOfEveryFileAgreeWithCentralDifferences) {
+  for (const auto& entry : fs::directory_iterator(kRoot / "models"))
+    if (entry.path().extension() == ".json") expect_gradients(entry.path());
+}
 
 // Commands between backticks that need neither a run folder nor a file of the reader's own. Of
 // those that train, the plan is made.
