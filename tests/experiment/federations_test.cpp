@@ -120,7 +120,7 @@ TEST_F(Federations, EveryCodecRunsAndIsCounted) {
   }
 }
 
-// Four of ten clients turn their updates around: the mean falls apart, the median does not.
+// Three of ten clients turn their updates around: the mean falls apart, the median does not.
 TEST_F(Federations, TheMedianWithstandsWhatTheMeanDoesNot) {
   Json json = federation();
   json["partition"] = parse_json(R"({"kind": "iid", "clients": 10})", "partition");
@@ -140,6 +140,21 @@ TEST_F(Federations, ABackdoorIsMeasured) {
       "attack");
   const auto record = run_twice(json);
   EXPECT_GT(*record.rounds.back().attack_success, 0.5);
+  EXPECT_GT(*record.rounds.back().accuracy, 0.3);
+}
+
+// Two of ten clients send theirs five times as large.
+TEST_F(Federations, MultiKrumKeepsOutABackdoorThatTheMeanTakesIn) {
+  Json json = federation();
+  json["partition"] = parse_json(R"({"kind": "iid", "clients": 10})", "partition");
+  json["rounds"] = 10;
+  json["attack"] = parse_json(
+      R"({"kind": "backdoor", "clients": 0.2, "target": 7, "size": 5, "value": 3, "scale": 5})",
+      "attack");
+  EXPECT_GT(*run(json, 2).rounds.back().attack_success, 0.8);
+  json["aggregation"] = parse_json(R"({"kind": "multi_krum", "malicious_clients": 2})", "a");
+  const auto record = run(json, 2);
+  EXPECT_LT(*record.rounds.back().attack_success, 0.2);
   EXPECT_GT(*record.rounds.back().accuracy, 0.3);
 }
 
@@ -304,6 +319,8 @@ TEST_F(Federations, ClientLevelPrivacyRunsInEveryForm) {
       {R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1})",
        R"({"unit": "client", "noise_multiplier": 0.5, "insecure_seed": 1, "noise": "secure"})",
        R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "adaptive": {"bit_noise_multiplier": 4}})",
+       R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "clipping": "per_layer"})",
+       R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "clipping": "automatic"})",
        R"({"unit": "client", "epsilon": 50, "insecure_seed": 1, "release": "tree"})",
        R"({"unit": "both", "example": {"noise_multiplier": 1, "insecure_seed": 1, "delta": 1e-3},
             "client": {"noise_multiplier": 1, "insecure_seed": 1}})"}) {
