@@ -110,24 +110,9 @@ class OnRanks : public Runs {
 
 // Every rank standardises by the same released sums.
 TEST_F(OnRanks, ColumnsAreStandardisedPrivatelyOnAllAlike) {
-  std::string table;
-  for (int i = 0; i < 300; ++i)
-    table += std::to_string(i % 37) + "," + (i % 5 == 0 ? "?" : std::to_string(i % 11)) + "," +
-             (i % 37 > 18 ? "y" : "n") + "\n";
-  folder_.write("t.csv", table);
-  folder_.write("t.json", R"({"name": "t", "licence": "none", "format": "csv",
-    "table": {"missing": ["?"], "test_every": 4, "columns": [
-      {"name": "a", "kind": "number", "bounds": [0, 36]},
-      {"name": "b", "kind": "number", "bounds": [0, 10], "missing": "mean"},
-      {"name": "c", "kind": "label", "classes": [{"name": "no", "cells": ["n"]},
-                                                 {"name": "yes", "cells": ["y"]}]}]},
-    "train": {"table": "t.csv"}, "test": {"table": "t.csv"}})");
-  expect_same_on_ranks(
-      kPrivate + std::vector<std::string>{
-                     "--set", R"(/model={"layers": [{"kind": "linear"}]})", "--data", folder_ / "",
-                     "--set",
-                     R"(/dataset={"name": "t.json", "standardization": {"kind": "private"}})"});
-  EXPECT_EQ(read_json(folder_ / "4/run.json")["columns"].size(), 2u);
+  expect_same_on_ranks(kPrivate + private_columns());
+  EXPECT_EQ(record("4")["columns"].size(), 2u);
+  EXPECT_EQ(record("4")["columns"], record("1")["columns"]);
 }
 
 TEST_F(OnRanks, TwoAndFourGiveTheBytesOfOneProcess) {

@@ -227,12 +227,6 @@ TEST_F(Standardize, AResumedRunDrawsNoSecondRelease) {
   }
 }
 
-TEST_F(Standardize, NothingIsReleasedWhereTheLedgerCannotBeWritten) {
-  fs::create_directories(path("run/ledger.jsonl"));
-  EXPECT_THROW(run(experiment(), options("run")), std::exception);
-  EXPECT_FALSE(fs::exists(path("run/checkpoint/round-0.checkpoint")));
-}
-
 TEST_F(Standardize, ColumnsWithoutBoundsAreRefusedByName) {
   write_file_atomically(path("people.json"), description(""));
   EXPECT_THAT(error_of([&] { set_up(experiment(), options()); }),

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -131,9 +132,10 @@ TEST_F(RandomKills, kill9_random_CampaignOfTwoHundredRunsEndsInTheSameBytes) {
 
 class EachCall : public Resume {
  protected:
-  std::vector<std::string> calls_of_a_whole_run() const {
-    EXPECT_EQ(with_fault(command("whole"), "whole", {{"STARLING_FAULT_TRACE", folder_ / "trace"}}),
-              0)
+  std::vector<std::string> calls_of_a_whole_run(const Words& more = {}) const {
+    EXPECT_EQ(
+        with_fault(command("whole", more), "whole", {{"STARLING_FAULT_TRACE", folder_ / "trace"}}),
+        0)
         << text("whole.out");
     return lines_of(folder_ / "trace");
   }
@@ -193,6 +195,32 @@ TEST_F(EachCall, ledger_wal_ARecordedRoundThatWasNotReleasedIsReplayed) {
   ASSERT_GT(recorded, lines_of(folder_ / "a/rounds.csv").size());
   bring_to_end("a");
   expect_same("whole", "a");
+}
+
+// The release that standardises columns is on the disk before anything that it decides; a run that
+// was killed then begins or goes on with the same release.
+TEST_F(EachCall, ledger_wal_ColumnSumsAreRecordedBeforeTheyDecideAnything) {
+  const Words columns = private_columns();
+  const auto calls = calls_of_a_whole_run(columns);
+  const auto first = [&](const std::string& call) {
+    return std::ranges::find_if(
+               calls, [&](const auto& line) { return line.find(call) != std::string::npos; }) -
+           calls.begin();
+  };
+  const auto recorded = first("fdatasync " + (folder_ / "whole/ledger.jsonl"));
+  const auto decided = first(folder_ / "whole/checkpoint/");
+  ASSERT_LT(recorded, decided);
+  ASSERT_LT(decided, std::ssize(calls));
+  for (int64_t call = recorded + 1; call < decided + 12; ++call) {
+    const std::string out = "call" + std::to_string(call);
+    ASSERT_EQ(with_fault(command(out, columns), out,
+                         {{"STARLING_FAULT", "kill:" + std::to_string(call + 1)}}),
+              128 + SIGKILL);
+    EXPECT_GE(lines_of(folder_ / (out + "/ledger.jsonl")).size(), 4u) << "one line a client";
+    bring_to_end(out, columns);
+    expect_same("whole", out);
+    if (HasFailure()) return;
+  }
 }
 
 // Nothing that decides or times a run reads the system's clock.
