@@ -195,7 +195,7 @@ class Inference {
     refuse(node, plan_.tape.slots[node.edges.front().slot], names_);
   }
 
-  static constexpr int64_t kMostBytes = int64_t{8} << 20;
+  static constexpr int64_t kMostBytes = int64_t{2} << 20;
 
   CapturePlan& plan_;
   const torch::Tensor& losses_;

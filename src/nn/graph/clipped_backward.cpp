@@ -1,5 +1,9 @@
 #include "nn/graph/clipped_backward.h"
 
+#include <ATen/core/LegacyTypeDispatch.h>
+
+#include <algorithm>
+#include <map>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -10,12 +14,23 @@
 #include "nn/graph/lstm_node.h"
 #include "nn/graph/one_at_a_time.h"
 #include "nn/graph/rule.h"
+#include "nn/graph/taps.h"
 #include "starling/core/log.h"
 
 namespace starling::graph {
 namespace {
 
-constexpr int64_t kBudgetBytes = int64_t{64} << 20;
+constexpr int64_t kLeastKeptBytes = int64_t{16} << 20;
+
+// In proportion to what the plain step holds, so that the private step's peak stays within half as
+// much again: one and a half times the output gradients of the uses.
+int64_t bytes_to_keep(const Tape& tape, size_t item) {
+  int64_t entries = 0;
+  for (const auto& use : tape.uses)
+    for (uint32_t i = 0; i < use.node->num_inputs(); ++i)
+      entries += c10::multiply_integers(sizes_at(Edge(use.node->getptr(), i)));
+  return std::max(kLeastKeptBytes, entries * static_cast<int64_t>(item) * 3 / 2);
+}
 
 std::vector<std::unique_ptr<Rule>> make_rules(const CapturePlan& plan, int64_t batch,
                                               MemoryBudget& budget) {
@@ -50,27 +65,56 @@ void announce(const std::vector<std::string>& operations) {
   }
 }
 
-// One term a slot: what all uses of it add up to. Rules and captured gradients that no term refers
-// to go, and with them what the terms have reduced already.
-Terms slot_terms(const Tape& tape, std::vector<std::unique_ptr<Rule>>& rules,
-                 std::vector<Captured>& captured, int64_t batch) {
-  std::vector<Terms> parts(tape.slots.size());
-  for (size_t u = 0; u < tape.uses.size(); ++u) {
-    for (const auto& edge : tape.uses[u].edges) {
-      if (auto term = rules[u]->term(edge, captured[u])) {
-        parts[edge.slot].push_back(std::move(term));
-      }
+// Collects one term a slot, what all uses of it add up to, while the backward pass runs.
+class SlotTerms {
+ public:
+  SlotTerms(const CapturePlan& plan, std::vector<std::unique_ptr<Rule>>& rules, int64_t batch)
+      : plan_(plan),
+        rules_(rules),
+        batch_(batch),
+        captured_(rules.size()),
+        parts_(plan.tape.slots.size()),
+        uses_(plan.tape.slots.size()) {
+    for (const auto& use : plan.tape.uses)
+      for (const auto& edge : use.edges) ++uses_[edge.slot];
+  }
+
+  // Lets go the use's rule and gradients as far as no term refers to them.
+  void arrive(size_t use, Gradients gradients) {
+    at::AutoDispatchBelowADInplaceOrView guard;
+    auto& rule = rules_[use];
+    captured_[use] = {std::move(gradients), plan_.layouts[use]};
+    std::vector<Term*> whole;
+    for (const auto& edge : plan_.tape.uses[use].edges) {
+      auto term = rule->term(edge, captured_[use]);
+      if (!term) continue;
+      if (uses_[edge.slot] == 1 && plan_.tape.slots[edge.slot].is_view) whole.push_back(term.get());
+      parts_[edge.slot].emplace(use, std::move(term));
     }
-    if (rules[u]->needs_graph()) continue;
-    rules[u].reset();
-    captured[u].gradients.clear();
+    if (rule->needs_graph()) return;
+    rule.reset();
+    captured_[use].gradients.clear();
+    for (auto* term : whole) term->squared_norms();
   }
-  Terms terms;
-  for (auto& slot : parts) {
-    terms.push_back(slot.empty() ? nullptr : merge(std::move(slot), batch));
+
+  Terms take() {
+    Terms terms;
+    for (auto& slot : parts_) {
+      Terms parts;
+      for (auto& [use, term] : slot) parts.push_back(std::move(term));
+      terms.push_back(parts.empty() ? nullptr : merge(std::move(parts), batch_));
+    }
+    return terms;
   }
-  return terms;
-}
+
+ private:
+  const CapturePlan& plan_;
+  std::vector<std::unique_ptr<Rule>>& rules_;
+  const int64_t batch_;
+  std::vector<Captured> captured_;
+  std::vector<std::multimap<size_t, std::unique_ptr<Term>>> parts_;  // by use, whatever the pass
+  std::vector<int> uses_;                                            // of each slot
+};
 
 }  // namespace
 
@@ -82,15 +126,16 @@ ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leav
   auto plan = plan_capture(losses, leaves.index, leaves.names);
   if (!plan.decided) return one_at_a_time(losses, leaves.tensors, clipping);
 
-  MemoryBudget budget(kBudgetBytes);
+  MemoryBudget budget(bytes_to_keep(plan.tape, losses.element_size()));
   auto rules = make_rules(plan, batch, budget);
   without_rule = operations_without_rule(plan.tape, rules, leaves.names);
   announce(without_rule);
   const auto keep = without_rule.empty() ? KeepGraph::no : KeepGraph::yes;
-  auto captured = capture(plan.tape.uses, losses, torch::ones_like(losses), keep);
-  for (size_t u = 0; u < captured.size(); ++u) captured[u].layouts = plan.layouts[u];
-
-  Gather gather(plan.tape, slot_terms(plan.tape, rules, captured, batch), leaves.tensors, batch);
+  SlotTerms terms(plan, rules, batch);
+  backward_with_taps(plan.tape, losses, keep, [&](size_t use, Gradients gradients) {
+    terms.arrive(use, std::move(gradients));
+  });
+  Gather gather(plan.tape, terms.take(), leaves.tensors, batch);
   const auto factors =
       clip_factors(gather.squared_norms(), clipping, leaves.tensors.front().scalar_type());
   gather.add_sums(factors);

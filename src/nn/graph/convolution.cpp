@@ -12,10 +12,9 @@ namespace {
 namespace generated = torch::autograd::generated;
 
 constexpr uint32_t kWeightEdge = 1, kBiasEdge = 2;
-constexpr int64_t kChunkBytes = int64_t{8} << 20;  // of per-example gradients that are not kept
 
-// Per-example weight gradients by the direct kernel. They are kept for the sum where the budget
-// allows and computed a second time otherwise: the same values either way.
+// Per-example weight gradients by the direct kernel. They are kept for the sum where there is
+// memory and computed a second time otherwise: the same values either way.
 class ConvolutionTerm final : public Term {
  public:
   // input: [batch * samples, channels, ...]; gradient: [batch * samples, outputs, ...]
@@ -29,55 +28,46 @@ class ConvolutionTerm final : public Term {
         weight_sizes_(std::move(weight_sizes)),
         layout_(layout),
         batch_(batch),
-        budget_(budget) {}
-
-  torch::Tensor squared_norms() override {
-    const int64_t bytes = row_size() * static_cast<int64_t>(gradient_.element_size());
-    const bool keep = budget_.take(batch_ * bytes);
-    chunk_ = keep ? batch_ : std::max<int64_t>(1, kChunkBytes / bytes);
-    auto squares = torch::empty({batch_}, torch::kFloat64);
-    for (int64_t begin = 0; begin < batch_; begin += chunk_) {
-      const auto rows = compute(begin, std::min(batch_, begin + chunk_), &squares);
-      if (keep) kept_ = rows;
-    }
-    if (keep) input_ = gradient_ = torch::Tensor();
-    return squares;
-  }
+        budget_(budget),
+        rows_(batch, row_size(), options_) {}
 
   torch::Tensor weighted_sum(const torch::Tensor& factors) override {
-    if (kept_.defined()) return to_weight(factors.unsqueeze(0).mm(kept_));
-    auto sum = torch::zeros({1, row_size()}, gradient_.options());
-    for (int64_t begin = 0; begin < batch_; begin += chunk_) {
-      const int64_t end = std::min(batch_, begin + chunk_);
-      sum.addmm_(factors.slice(0, begin, end).unsqueeze(0), compute(begin, end));
-    }
-    return to_weight(sum);
+    return to_weight(
+        rows_.weighted_sum(factors, [&](int64_t begin, auto& rows) { compute(begin, rows); }));
   }
 
   torch::Tensor example(int64_t b) override {
-    return to_weight(kept_.defined() ? kept_.slice(0, b, b + 1) : compute(b, b + 1));
+    if (rows_.kept()) return to_weight(rows_.row(b));
+    auto row = torch::empty({1, row_size()}, options_);
+    compute(b, row);
+    return to_weight(row);
   }
 
   void forget(const torch::Tensor& kept) override {
+    if (rows_.kept()) return rows_.forget(kept);
     const auto zero = torch::zeros({}, options_);
-    if (kept_.defined()) {
-      kept_ = torch::where(kept.view({-1, 1}), kept_, zero);
-      return;
-    }
     const auto by_sample = spread(kept.to(gradient_.scalar_type()), gradient_, layout_).ne(0);
     input_ = torch::where(by_sample, input_, zero);
     gradient_ = torch::where(by_sample, gradient_, zero);
   }
 
  private:
+  torch::Tensor compute_squares() override {
+    auto squares = torch::empty({batch_}, torch::kFloat64);
+    rows_.compute([&](int64_t begin, auto& rows) { compute(begin, rows, &squares); }, budget_);
+    if (rows_.kept()) input_ = gradient_ = torch::Tensor();
+    return squares;
+  }
+
   int64_t lanes() const {
     return kernels().vector_bytes / static_cast<int64_t>(options_.dtype().itemsize());
   }
   int64_t row_size() const { return shape_.groups * shape_.rows() * shape_.columns(lanes()); }
 
-  // [end - begin, groups * rows * columns]; their sums of squares into `squares` [batch]
-  torch::Tensor compute(int64_t begin, int64_t end, torch::Tensor* squares = nullptr) const {
-    auto rows = torch::empty({end - begin, row_size()}, gradient_.options());
+  // The gradients of as many examples from `begin` on as `rows` [examples, groups * rows * columns]
+  // has; their sums of squares into `squares` [batch].
+  void compute(int64_t begin, torch::Tensor& rows, torch::Tensor* squares = nullptr) const {
+    const int64_t end = begin + rows.size(0);
     double* norms = squares != nullptr ? squares->mutable_data_ptr<double>() : nullptr;
     at::parallel_for(begin, end, 1, [&](int64_t first, int64_t last) {
       const auto& k = kernels();
@@ -87,7 +77,6 @@ class ConvolutionTerm final : public Term {
         compute_rows<float>(k.convolution_f32, k.squares_f32, first, last, begin, rows, norms);
       }
     });
-    return rows;
   }
 
   template <class T, class Kernel>
@@ -119,14 +108,14 @@ class ConvolutionTerm final : public Term {
         .reshape(weight_sizes_);
   }
 
-  torch::Tensor input_, gradient_, kept_;
+  torch::Tensor input_, gradient_;
   const torch::TensorOptions options_;
   const ConvolutionShape shape_;
   const std::vector<int64_t> weight_sizes_;
   const Layout layout_;
   const int64_t batch_;
   MemoryBudget& budget_;
-  int64_t chunk_ = 1;
+  ExampleRows rows_;
 };
 
 class ConvolutionRule final : public Rule {

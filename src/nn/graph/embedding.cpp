@@ -25,19 +25,6 @@ class LookupTerm final : public Term {
         table_(table),
         padding_(padding) {}
 
-  torch::Tensor squared_norms() override {
-    auto squares = torch::empty({gradients_.size(0)}, torch::kFloat64);
-    auto* out = squares.mutable_data_ptr<double>();
-    at::parallel_for(0, gradients_.size(0), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) {
-        out[b] = gradients_.scalar_type() == torch::kFloat64
-                     ? squared_norm<double>(kernels().squares_f64, b)
-                     : squared_norm<float>(kernels().squares_f32, b);
-      }
-    });
-    return squares;
-  }
-
   torch::Tensor weighted_sum(const torch::Tensor& factors) override {
     auto sum = torch::zeros({table_, gradients_.size(2)}, gradients_.options());
     if (gradients_.scalar_type() == torch::kFloat64)
@@ -57,6 +44,19 @@ class LookupTerm final : public Term {
   }
 
  private:
+  torch::Tensor compute_squares() override {
+    auto squares = torch::empty({gradients_.size(0)}, torch::kFloat64);
+    auto* out = squares.mutable_data_ptr<double>();
+    at::parallel_for(0, gradients_.size(0), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        out[b] = gradients_.scalar_type() == torch::kFloat64
+                     ? squared_norm<double>(kernels().squares_f64, b)
+                     : squared_norm<float>(kernels().squares_f32, b);
+      }
+    });
+    return squares;
+  }
+
   template <class T>
   double squared_norm(double (*squares)(const T*, int64_t), int64_t b) const {
     const int64_t length = indices_.size(1), width = gradients_.size(2);

@@ -75,15 +75,7 @@ c10::intrusive_ptr<LstmNode> replacement_of(MkldnnRnnLayerBackward0& node) {
   saved.reverse = node.reverse;
   auto replacement = c10::make_intrusive<LstmNode>(std::move(saved));
   replacement->set_next_edges(torch::autograd::edge_list(node.next_edges()));
-  for (uint32_t i = 0; i < node.num_inputs(); ++i) {
-    const auto& metadata = node.input_metadata(i);
-    if (metadata.was_default_constructed()) {
-      replacement->add_input_metadata(Node::undefined_input());
-      continue;
-    }
-    replacement->add_input_metadata(metadata.options(), metadata.shape_as_dim_vector(), false,
-                                    false, std::nullopt);
-  }
+  copy_input_metadata(node, *replacement);
   return replacement;
 }
 
@@ -181,7 +173,7 @@ void LstmNode::step_back(int64_t t, int64_t begin, int64_t end, const torch::Ten
 
 const torch::Tensor& LstmNode::gate_gradients(const std::vector<torch::Tensor>& gradients) {
   torch::NoGradGuard no_grad;
-  if (!gate_gradients_.defined()) run_back(gradients);
+  if (!std::exchange(tapped_, true)) run_back(gradients);
   return gate_gradients_;
 }
 
@@ -191,7 +183,7 @@ torch::autograd::variable_list LstmNode::apply(torch::autograd::variable_list&& 
   bool flows = false;
   for (const auto& gradient : gradients) flows = flows || gradient.defined();
   if (!flows) return result;
-  run_back(gradients);
+  if (!std::exchange(tapped_, false)) run_back(gradients);
   const auto gates = gate_gradients_.view({-1, gate_gradients_.size(2)});
   const auto wanted = [&](uint32_t edge) { return task_should_compute_output(edge); };
   if (wanted(kInput)) {

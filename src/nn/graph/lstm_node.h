@@ -34,11 +34,11 @@ class LstmNode final : public torch::autograd::Node {
   std::string name() const override { return "LstmBackward"; }
   void release_variables() override {}
 
-  // [T, B, 4 H] in the order of the recursion; made from the output gradients unless the backward
-  // pass has come through already.
+  // [T, B, 4 H] in the order of the recursion. Asked for when the output gradients arrive, before
+  // the backward pass comes through, which then does not work them out again.
   const torch::Tensor& gate_gradients(const std::vector<torch::Tensor>& gradients);
   const torch::Tensor& bias_gradients() const { return bias_gradients_; }  // [B, 4 H]
-  void forget_gradients() { gate_gradients_ = torch::Tensor(); }
+  void expect_new_gradients() { tapped_ = false; }
   int64_t inputs_batch() const { return saved_.input.size(1); }
   const torch::Tensor& inputs() const { return input_; }       // [T, B, I] in the same order
   const torch::Tensor& previous() const { return previous_; }  // [T, B, H], the states before each
@@ -58,6 +58,7 @@ class LstmNode final : public torch::autograd::Node {
   torch::Tensor gates_;             // activations [T, B, 4 H]
   torch::Tensor cells_, squashed_;  // states [T + 1, B, H], and tanh of those after each step
   torch::Tensor gate_gradients_, bias_gradients_, hidden_gradient_, cell_gradient_;
+  bool tapped_ = false;  // these are of the pass that is running
 };
 
 // Puts an LstmNode in the place of every native LSTM layer that it covers.

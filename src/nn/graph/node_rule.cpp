@@ -17,15 +17,6 @@ class NodeTerm final : public Term {
         captured_(captured),
         batch_(batch) {}
 
-  torch::Tensor squared_norms() override {
-    auto squares = torch::zeros({batch_}, torch::kFloat64);
-    for (int64_t b = 0; b < batch_; ++b) {
-      squares[b] = row_squares(example(b).reshape({1, -1}))[0];
-    }
-    if (!squares.isfinite().all().item<bool>()) check_separable();
-    return squares;
-  }
-
   torch::Tensor weighted_sum(const torch::Tensor& factors) override {
     return call([&](const torch::Tensor& gradient, const Layout& layout) {
       const auto weights = spread(factors, gradient, layout);
@@ -42,6 +33,15 @@ class NodeTerm final : public Term {
   void forget(const torch::Tensor&) override {}
 
  private:
+  torch::Tensor compute_squares() override {
+    auto squares = torch::zeros({batch_}, torch::kFloat64);
+    for (int64_t b = 0; b < batch_; ++b) {
+      squares[b] = row_squares(example(b).reshape({1, -1}))[0];
+    }
+    if (!squares.isfinite().all().item<bool>()) check_separable();
+    return squares;
+  }
+
   template <class Transform>
   torch::Tensor call(Transform transform) const {
     torch::autograd::variable_list gradients;

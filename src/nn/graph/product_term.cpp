@@ -10,8 +10,6 @@
 namespace starling::graph {
 namespace {
 
-constexpr int64_t kChunkBytes = int64_t{8} << 20;  // of per-example gradients that are not kept
-
 double epsilon(torch::ScalarType dtype) {
   return dtype == torch::kFloat64 ? std::numeric_limits<double>::epsilon()
                                   : static_cast<double>(std::numeric_limits<float>::epsilon());
@@ -73,7 +71,7 @@ torch::Tensor ProductTerm::examples(torch::Tensor Rows::*side, int64_t begin, in
   return parts.size() == 1 ? parts.front() : torch::cat(parts, 1);
 }
 
-torch::Tensor ProductTerm::squared_norms() {
+torch::Tensor ProductTerm::compute_squares() {
   const int64_t t = length();
   if (batch() == 0 || t == 0) return torch::zeros({batch()}, torch::kFloat64);
   if (t == 1) return row_norms();
@@ -100,17 +98,13 @@ torch::Tensor ProductTerm::gram_norms() {
 }
 
 torch::Tensor ProductTerm::materialised_norms() {
-  const int64_t m = m_, n = n_;
-  const int64_t bytes = m * n * static_cast<int64_t>(rows_.front().left.element_size());
-  const bool keep = budget_->take(batch() * bytes);
-  const int64_t chunk = keep ? batch() : std::max<int64_t>(1, kChunkBytes / bytes);
   auto squares = torch::empty({batch()}, torch::kFloat64);
-  for (int64_t begin = 0; begin < batch(); begin += chunk) {
-    const auto products = materialise(begin, std::min(batch(), begin + chunk), squares);
-    if (keep) kept_ = products;
-  }
-  if (keep) rows_.clear();
-  return keep ? squares : (squares.sqrt() + rounding_slack()).square();
+  products_.emplace(batch(), m_ * n_, rows_.front().left.options());
+  products_->compute([&](int64_t begin, auto& products) { materialise(begin, products, squares); },
+                     *budget_);
+  if (!kept()) return (squares.sqrt() + rounding_slack()).square();
+  rows_.clear();
+  return squares;
 }
 
 // [B] float64 on the CPU: what rounding could add to one example in a sum that is computed in
@@ -132,45 +126,44 @@ std::vector<ProductTerm::Rows> ProductTerm::whole_rows() const {
   return rows;
 }
 
-// [end - begin, m * n], and the sums of their squares into `squares` [B]
-torch::Tensor ProductTerm::materialise(int64_t begin, int64_t end, torch::Tensor& squares) const {
+// The products of as many examples from `begin` on as `products` [examples, m * n] has rows, and
+// the sums of their squares into `squares` [B].
+void ProductTerm::materialise(int64_t begin, torch::Tensor& products,
+                              torch::Tensor& squares) const {
   const auto& k = kernels();
-  const auto type = rows_.front().left.scalar_type();
-  if (rows_.front().left.device().is_cpu() && type == torch::kFloat32)
-    return materialise_as<float>(begin, end, k.product_f32, squares);
-  if (rows_.front().left.device().is_cpu() && type == torch::kFloat64)
-    return materialise_as<double>(begin, end, k.product_f64, squares);
+  const auto type = products.scalar_type();
+  if (products.device().is_cpu() && type == torch::kFloat32)
+    return materialise_as<float>(begin, k.product_f32, products, squares);
+  if (products.device().is_cpu() && type == torch::kFloat64)
+    return materialise_as<double>(begin, k.product_f64, products, squares);
+  const int64_t end = begin + products.size(0);
   const auto left = examples(&Rows::left, begin, end), right = examples(&Rows::right, begin, end);
-  const auto products = left.transpose(1, 2).bmm(right).flatten(1);
+  products.copy_(left.transpose(1, 2).bmm(right).flatten(1));
   squares.slice(0, begin, end).copy_(row_squares(products));
-  return products;
 }
 
 template <class T, class Product>
-torch::Tensor ProductTerm::materialise_as(int64_t begin, int64_t end, Product product,
-                                          torch::Tensor& squares) const {
+void ProductTerm::materialise_as(int64_t begin, Product product, torch::Tensor& products,
+                                 torch::Tensor& squares) const {
   const auto rows = whole_rows();
-  const int64_t m = rows.front().left.size(3), n = rows.front().right.size(3);
-  auto products = torch::empty({end - begin, m * n}, rows.front().left.options());
   T* const out = products.mutable_data_ptr<T>();
   double* const norms = squares.mutable_data_ptr<double>();
-  at::parallel_for(begin, end, 1, [&](int64_t first, int64_t last) {
-    std::vector<T> scratch(product_scratch(length(), m, n));
+  at::parallel_for(begin, begin + products.size(0), 1, [&](int64_t first, int64_t last) {
+    std::vector<T> scratch(product_scratch(length(), m_, n_));
     for (int64_t b = first; b < last; ++b) {
       std::vector<const T*> left, right;
       for (const auto& each : rows) {
         append_rows(each.left, b, left);
         append_rows(each.right, b, right);
       }
-      T* const result = out + (b - begin) * m * n;
-      norms[b] = product(left.data(), right.data(), length(), m, n, result, scratch.data());
+      T* const result = out + (b - begin) * m_ * n_;
+      norms[b] = product(left.data(), right.data(), length(), m_, n_, result, scratch.data());
     }
   });
-  return products;
 }
 
 torch::Tensor ProductTerm::weighted_sum(const torch::Tensor& factors) {
-  if (kept_.defined()) return factors.unsqueeze(0).mm(kept_).view({m_, n_});
+  if (kept()) return products_->weighted_sum(factors, {}).view({m_, n_});
   const auto& k = kernels();
   const auto type = rows_.front().left.scalar_type();
   if (rows_.front().left.device().is_cpu() && type == torch::kFloat32)
@@ -210,7 +203,7 @@ torch::Tensor ProductTerm::weighted_sum_as(const torch::Tensor& factors, Product
 }
 
 torch::Tensor ProductTerm::example(int64_t b) {
-  if (kept_.defined()) return kept_[b].view({m_, n_});
+  if (kept()) return products_->row(b).view({m_, n_});
   return examples(&Rows::left, b, b + 1)[0].t().mm(examples(&Rows::right, b, b + 1)[0]);
 }
 
@@ -221,8 +214,7 @@ void ProductTerm::forget(const torch::Tensor& kept) {
     rows.left = torch::where(mask, rows.left, zero(rows.left));
     rows.right = torch::where(mask, rows.right, zero(rows.right));
   }
-  if (!kept_.defined()) return;
-  kept_ = torch::where(kept.to(kept_.device()).view({-1, 1}), kept_, zero(kept_));
+  if (this->kept()) products_->forget(kept);
 }
 
 }  // namespace starling::graph

@@ -10,7 +10,7 @@ constexpr uint32_t kInputWeight = 1, kHiddenWeight = 2, kFirstBias = 3, kLastBia
 class LstmRule final : public Rule {
  public:
   LstmRule(LstmNode& node, const RuleContext& context) : node_(node), budget_(context.budget) {
-    node.forget_gradients();
+    node.expect_new_gradients();
   }
 
   std::unique_ptr<Term> term(const ParameterEdge& edge, const Captured& captured) override {

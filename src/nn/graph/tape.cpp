@@ -136,4 +136,16 @@ std::vector<int64_t> sizes_at(const Edge& edge) {
   return sizes;
 }
 
+void copy_input_metadata(const Node& from, Node& to) {
+  for (uint32_t i = 0; i < from.num_inputs(); ++i) {
+    const auto& metadata = from.input_metadata(i);
+    if (metadata.was_default_constructed()) {
+      to.add_input_metadata(Node::undefined_input());
+      continue;
+    }
+    to.add_input_metadata(metadata.options(), metadata.shape_as_dim_vector(), false, false,
+                          std::nullopt);
+  }
+}
+
 }  // namespace starling::graph

@@ -55,4 +55,7 @@ Tape read_tape(const torch::Tensor& losses, const LeafIndex& leaves,
 // The input sizes of a node's edge target, as the engine would reduce a gradient to.
 std::vector<int64_t> sizes_at(const Edge& edge);
 
+// For a node without inputs that is to receive the gradients which `from` receives.
+void copy_input_metadata(const Node& from, Node& to);
+
 }  // namespace starling::graph

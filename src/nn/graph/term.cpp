@@ -43,7 +43,7 @@ torch::Tensor row_squares(const torch::Tensor& rows) {
 
 DenseTerm::DenseTerm(torch::Tensor values) : values_(std::move(values)) {}
 
-torch::Tensor DenseTerm::squared_norms() {
+torch::Tensor DenseTerm::compute_squares() {
   return row_squares(values_.reshape({values_.size(0), -1}));
 }
 
@@ -54,7 +54,7 @@ torch::Tensor DenseTerm::weighted_sum(const torch::Tensor& factors) {
 
 void DenseTerm::forget(const torch::Tensor& kept) { values_ = keep_rows(values_, kept, 0); }
 
-torch::Tensor SumTerm::squared_norms() {
+torch::Tensor SumTerm::compute_squares() {
   auto squares = torch::zeros({batch}, torch::kFloat64);
   for (int64_t b = 0; b < batch; ++b) {
     squares[b] = row_squares(example(b).reshape({1, -1}))[0];

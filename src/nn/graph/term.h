@@ -6,52 +6,50 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
+
+#include "nn/graph/kept_rows.h"
 
 namespace starling::graph {
 
 class Term {
  public:
   virtual ~Term() = default;
-  // [B] float64 on the CPU: |gradient of example b|^2
-  virtual torch::Tensor squared_norms() = 0;
+  // [B] float64 on the CPU: |gradient of example b|^2, computed once. What the sum does not need is
+  // let go.
+  const torch::Tensor& squared_norms() {
+    if (!squares_.defined()) squares_ = compute_squares();
+    return squares_;
+  }
   // sum over b of factors[b] * gradient of b, in the slot's shape. factors: [B], on the gradients'
   // device and of their type; examples marked by `forget` count as zero.
   virtual torch::Tensor weighted_sum(const torch::Tensor& factors) = 0;
   virtual torch::Tensor example(int64_t b) = 0;
   // Their gradient is not finite: from now on it is zero. `kept`: [B] bool on the CPU.
   virtual void forget(const torch::Tensor& kept) = 0;
+
+ private:
+  virtual torch::Tensor compute_squares() = 0;
+
+  torch::Tensor squares_;
 };
 
 using Terms = std::vector<std::unique_ptr<Term>>;
-
-// Bytes that per-example gradients may occupy until they are summed; what does not fit is computed
-// twice.
-class MemoryBudget {
- public:
-  explicit MemoryBudget(int64_t bytes) : left_(bytes) {}
-  bool take(int64_t bytes) {
-    if (bytes > left_) return false;
-    left_ -= bytes;
-    return true;
-  }
-
- private:
-  int64_t left_;
-};
 
 // The per-example gradients themselves. values: [B, ...] of the slot's shape in any strides, in
 // memory as `storage` [B, n], whose rows are summed without a copy.
 class DenseTerm final : public Term {
  public:
   explicit DenseTerm(torch::Tensor values);
-  torch::Tensor squared_norms() override;
   torch::Tensor weighted_sum(const torch::Tensor& factors) override;
   torch::Tensor example(int64_t b) override { return values_[b]; }
   void forget(const torch::Tensor& kept) override;
   void add(const DenseTerm& other) { values_ = values_ + other.values_; }
 
  private:
+  torch::Tensor compute_squares() override;
+
   torch::Tensor values_;
 };
 
@@ -65,7 +63,6 @@ class ProductTerm final : public Term {
       : batch_(rows.left.size(1)), m_(rows.left.size(3)), n_(rows.right.size(3)), budget_(&budget) {
     rows_.push_back(std::move(rows));
   }
-  torch::Tensor squared_norms() override;
   torch::Tensor weighted_sum(const torch::Tensor& factors) override;
   torch::Tensor example(int64_t b) override;
   void forget(const torch::Tensor& kept) override;
@@ -73,16 +70,18 @@ class ProductTerm final : public Term {
   void append(const ProductTerm& other);
 
  private:
+  torch::Tensor compute_squares() override;
   int64_t batch() const { return batch_; }
   int64_t length() const;
   torch::Tensor row_norms();
   torch::Tensor gram_norms();
   torch::Tensor materialised_norms();
   torch::Tensor rounding_slack() const;
-  torch::Tensor materialise(int64_t begin, int64_t end, torch::Tensor& squares) const;
+  void materialise(int64_t begin, torch::Tensor& products, torch::Tensor& squares) const;
+  bool kept() const { return products_ && products_->kept(); }
   template <class T, class Product>
-  torch::Tensor materialise_as(int64_t begin, int64_t end, Product product,
-                               torch::Tensor& squares) const;
+  void materialise_as(int64_t begin, Product product, torch::Tensor& products,
+                      torch::Tensor& squares) const;
   template <class T, class Product>
   torch::Tensor weighted_sum_as(const torch::Tensor& factors, Product product) const;
   std::vector<Rows> whole_rows() const;
@@ -90,21 +89,22 @@ class ProductTerm final : public Term {
 
   const int64_t batch_, m_, n_;
   MemoryBudget* budget_;
-  std::vector<Rows> rows_;  // none once the products are kept
-  torch::Tensor kept_;      // [B, m * n] where the budget allows
+  std::vector<Rows> rows_;               // none once the products are kept
+  std::optional<ExampleRows> products_;  // [m * n] each, once they have been computed
 };
 
 // Several uses of one slot without a common form.
 class SumTerm final : public Term {
  public:
   explicit SumTerm(Terms terms) : terms_(std::move(terms)) {}
-  torch::Tensor squared_norms() override;
   torch::Tensor weighted_sum(const torch::Tensor& factors) override;
   torch::Tensor example(int64_t b) override;
   void forget(const torch::Tensor& kept) override;
   int64_t batch = 0;
 
  private:
+  torch::Tensor compute_squares() override;
+
   Terms terms_;
 };
 

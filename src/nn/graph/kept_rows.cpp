@@ -1,0 +1,61 @@
+#include "nn/graph/kept_rows.h"
+
+#include <algorithm>
+
+namespace starling::graph {
+namespace {
+
+constexpr int64_t kPieceBytes = int64_t{1} << 20;
+
+}  // namespace
+
+int64_t ExampleRows::piece() const {
+  const int64_t bytes = columns_ * static_cast<int64_t>(options_.dtype().itemsize());
+  return std::clamp<int64_t>(kPieceBytes / bytes, 1, examples_);
+}
+
+void ExampleRows::compute(const Compute& compute, MemoryBudget& budget) {
+  const int64_t item = static_cast<int64_t>(options_.dtype().itemsize());
+  const bool keep = budget.take(examples_ * columns_ * item);
+  torch::Tensor rows;
+  for (int64_t begin = 0; begin < examples_; begin += piece()) {
+    const int64_t count = std::min(piece(), examples_ - begin);
+    if (keep || count != (rows.defined() ? rows.size(0) : 0))
+      rows = torch::empty({count, columns_}, options_);
+    compute(begin, rows);
+    if (keep) pieces_.push_back(rows);
+  }
+}
+
+torch::Tensor ExampleRows::weighted_sum(const torch::Tensor& factors,
+                                        const Compute& compute) const {
+  auto sum = torch::zeros({1, columns_}, options_);
+  torch::Tensor rows;
+  for (int64_t begin = 0; begin < examples_; begin += piece()) {
+    const int64_t count = std::min(piece(), examples_ - begin);
+    if (kept()) {
+      rows = pieces_[static_cast<size_t>(begin / piece())];
+    } else {
+      if (count != (rows.defined() ? rows.size(0) : 0))
+        rows = torch::empty({count, columns_}, options_);
+      compute(begin, rows);
+    }
+    sum.addmm_(factors.slice(0, begin, begin + count).unsqueeze(0), rows);
+  }
+  return sum;
+}
+
+torch::Tensor ExampleRows::row(int64_t example) const {
+  return pieces_[static_cast<size_t>(example / piece())].slice(0, example % piece(),
+                                                               example % piece() + 1);
+}
+
+void ExampleRows::forget(const torch::Tensor& examples) {
+  for (size_t i = 0; i < pieces_.size(); ++i) {
+    const int64_t begin = static_cast<int64_t>(i) * piece();
+    const auto kept = examples.slice(0, begin, begin + pieces_[i].size(0)).to(options_.device());
+    pieces_[i] = torch::where(kept.view({-1, 1}), pieces_[i], torch::zeros({}, options_));
+  }
+}
+
+}  // namespace starling::graph
