@@ -21,6 +21,9 @@ struct Estimate {
   double epsilon;
   double mu_squared = 0.0;
   double log_hits = -kInf;
+  // Of releases with so little noise that each tells whom it took: how many take the record, mean
+  // and variance of their losses.
+  double taken = 0.0, mean = 0.0, variance = 0.0;
 
   void add(const Term& term);
   void add_sampled(double rate, double sigma, double count);
@@ -37,6 +40,12 @@ void Estimate::add_sampled(double rate, double sigma, double count) {
   mu_squared += count * rate * rate * std::max(0.0, moment);
   const double hits = gaussian_log_delta(sigma, log1p_expm1_over(epsilon, rate));
   log_hits = log_add_exp(log_hits, std::log(count * rate) + hits);
+  const double told = 0.5 / (sigma * sigma) + std::log(rate);
+  if (told > 0.0) {
+    taken += count * rate;
+    mean += count * rate * told;
+    variance += count * rate * (1.0 / (sigma * sigma) + (1.0 - rate) * told * told);
+  }
 }
 
 void Estimate::add(const Term& term) {
@@ -69,7 +78,10 @@ double estimated_log_delta(std::span<const Term> terms, double epsilon) {
   const double body = estimate.mu_squared > 0.0
                           ? gaussian_log_delta(1.0 / std::sqrt(estimate.mu_squared), epsilon)
                           : -kInf;
-  return std::min(0.0, log_add_exp(body, estimate.log_hits));
+  const double above = (estimate.mean - epsilon) / std::sqrt(estimate.variance);
+  const double told =
+      estimate.taken > 0.0 ? std::min(std::log(estimate.taken), log_normal_cdf(above)) : -kInf;
+  return std::min(0.0, log_add_exp(log_add_exp(body, estimate.log_hits), told));
 }
 
 double estimated_epsilon(std::span<const Term> terms, double log_delta, double low, double high) {

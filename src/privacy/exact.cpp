@@ -139,6 +139,7 @@ std::unique_ptr<DeltaCurve> make_split_curve(Side& side, const CurveTarget& targ
   side.rest = true;
   const double log_hits = std::exchange(side.log_hits, 0.0);
   CurveTarget own = target;
+  own.fineness = std::max(1.0, target.fineness / 8.0);
   own.theta = choose_theta(side, chernoff_log_delta(side, target.epsilon).theta, target.epsilon,
                            target.log_delta, false);
   auto rest = make_lattice(side, own);
@@ -161,6 +162,16 @@ bool rounds_little(const DeltaCurve& curve, const CurveTarget& target) {
 
 namespace {
 
+void split_hits(Side& side, double epsilon, double log_delta) {
+  for (double log_share : {0.0, 5.0, 10.0}) {
+    if (side.split_hits(epsilon, epsilon, log_delta + log_share)) return;
+  }
+  // Where losses near epsilon are frequent, larger ones.
+  for (double times : {3.0, 10.0, 30.0}) {
+    if (side.split_hits(times * epsilon, epsilon, 0.0)) return;
+  }
+}
+
 // `theta` is near the saddle point for `epsilon`; the curve is wanted down to `reach` / theta
 // below.
 std::unique_ptr<DeltaCurve> make_curve(Side& side, double theta, double epsilon, double log_delta,
@@ -179,6 +190,11 @@ std::unique_ptr<DeltaCurve> make_curve(Side& side, double theta, double epsilon,
     if (auto hits = make_hits_and_rest(side, target(false))) return hits;
     if (auto hits = make_hits(side, target(false))) return hits;
     if (contour) return contour;
+    // Hits and the rest apart take far smaller lattices than both together.
+    if (side.releases.size() <= kMostSplit) {
+      split_hits(side, 0.95 * epsilon, log_delta);
+      if (side.hits) theta = chernoff_log_delta(side, epsilon).theta;
+    }
   }
   return side.hits ? make_split_curve(side, target(false)) : make_lattice(side, target(false));
 }
@@ -266,12 +282,6 @@ int most_passes(const Side& side) {
     if (release.loss->scale() < 1e-4) return 1;
   }
   return kMostPasses;
-}
-
-void split_hits(Side& side, double epsilon, double log_delta) {
-  for (double log_share : {0.0, 5.0, 10.0}) {
-    if (side.split_hits(epsilon, log_delta + log_share)) return;
-  }
 }
 
 // A place for the first pass that is nearer than Chernoff's bound, where an estimate is credible.

@@ -48,7 +48,7 @@ double log_theta_max(const Side& side) {
 // One unit covers the error of cumulant().
 constexpr double kSlack = 1.0;
 // Hits with a larger chance (its logarithm) are not worth a transform of their own.
-constexpr double kRare = -2.0;
+constexpr double kRare = -0.5;
 
 // The transform of outcomes with a hit is at most e^K times sum of count E[e^(theta L); hit], since
 // every E[e^(theta L)] >= 1.
@@ -71,11 +71,11 @@ double rest_cumulant(const Side& side, double theta) {
 
 }  // namespace
 
-bool Side::split_hits(double epsilon, double log_mass) {
+bool Side::split_hits(double start, double epsilon, double log_mass) {
   hits = false;
   log_hits = 0.0;
   log_rest = -std::numeric_limits<double>::infinity();
-  for (double least = epsilon; least > 1e-3 * epsilon; least *= 0.8) {
+  for (double least = start; least > 1e-3 * epsilon; least *= 0.8) {
     for (Release& release : releases) release.loss->split(least);
     log_hits = std::min(0.0, log_hit_moment(*this, 0.0));
     if (log_hits > kRare) break;

@@ -30,10 +30,10 @@ struct Side {
   double log_rest = -std::numeric_limits<double>::infinity();
   double rest_theta = 0.0;
 
-  // Chooses the largest losses as hits, so that delta(epsilon) of outcomes without any is at most
-  // e^log_mass. Such outcomes may hold nearly all of the mass: a transform of everything would lose
-  // what matters in its rounding errors. False if there is no such choice.
-  bool split_hits(double epsilon, double log_mass);
+  // Chooses the largest losses as hits, from `start` or less on, so that delta(epsilon) of outcomes
+  // without any is at most e^log_mass. Such outcomes may hold nearly all of the mass: a transform
+  // of everything would lose what matters in its rounding errors. False if there is no such choice.
+  bool split_hits(double start, double epsilon, double log_mass);
   // Cuts the rarest largest losses of every release, e^log_mass in all.
   void cut(double log_mass);
   double count() const;

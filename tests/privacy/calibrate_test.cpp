@@ -101,6 +101,14 @@ TEST(CalibrateTest, WhoSeldomTakesPartNeedsTheLeastNoise) {
   EXPECT_GT(calibrate_noise_multiplier(exact, {1.0, 0.5e-5}, gaussians(1, 10, 1e-6)), 0.1);
 }
 
+// Millions of epsilon, for which the variance of losses alone estimates far too little noise.
+TEST(CalibrateTest, HugeEpsilonsNeedFewEvaluations) {
+  const CountingAccountant exact;
+  const PrivacyTarget target{1384016.6, 6.26e-13};
+  EXPECT_NEAR(calibrate_noise_multiplier(exact, target, gaussians(1, 432789, 0.694)), 0.308, 1e-3);
+  EXPECT_LE(exact.evaluations, 7);
+}
+
 TEST(CalibrateTest, TheEstimateOfAGaussianIsItsClosedForm) {
   const GaussianAccountant accountant;
   const Composition composition = gaussians(9.0, 70);
