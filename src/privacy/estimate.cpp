@@ -79,8 +79,8 @@ double estimated_log_delta(std::span<const Term> terms, double epsilon) {
                           ? gaussian_log_delta(1.0 / std::sqrt(estimate.mu_squared), epsilon)
                           : -kInf;
   const double above = (estimate.mean - epsilon) / std::sqrt(estimate.variance);
-  const double told =
-      estimate.taken > 0.0 ? std::min(std::log(estimate.taken), log_normal_cdf(above)) : -kInf;
+  // A single one is a hit.
+  const double told = estimate.taken > 1.0 ? log_normal_cdf(above) : -kInf;
   return std::min(0.0, log_add_exp(log_add_exp(body, estimate.log_hits), told));
 }
 
