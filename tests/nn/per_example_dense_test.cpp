@@ -63,5 +63,28 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_Bilinear) {
   expect_one_at_a_time(subject, "bilinear");
 }
 
+// One pass draws the masks of the whole batch, so the examples' gradients come from its own graph.
+TEST_F(PerExampleLayers, MatchesOneExampleAtATime_Dropout) {
+  nn::Sequential model(nn::Linear(6, 20), nn::Dropout(0.5), nn::Linear(20, 3));
+  const auto subject = subject_of(model, {6});
+  const auto losses = subject.losses(subject.inputs(5));
+  Answer expected;
+  for (const auto& leaf : trainable(subject)) expected.sums.push_back(torch::zeros_like(leaf));
+  for (int64_t b = 0; b < 5; ++b) {
+    const auto gradients = torch::autograd::grad({losses[b]}, trainable(subject), {}, true);
+    double square = 0;
+    for (const auto& gradient : gradients) square += gradient.square().sum().item<double>();
+    for (size_t p = 0; p < gradients.size(); ++p)
+      expected.sums[p] += gradients[p] * std::min(1.0, 0.5 / std::sqrt(square));
+  }
+  Clipping clipping;
+  clipping.norm = 0.5;
+  PerExampleGradients(subject.parameters).backward(losses, clipping);
+  for (size_t p = 0; p < expected.sums.size(); ++p) {
+    const auto difference = trainable(subject)[p].grad() - expected.sums[p];
+    EXPECT_LT(difference.abs().max().item<double>(), kTolerance) << p;
+  }
+}
+
 }  // namespace
 }  // namespace starling::testing

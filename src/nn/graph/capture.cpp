@@ -245,6 +245,7 @@ CapturePlan plan_capture(const torch::Tensor& losses, const LeafIndex& leaves,
     if (apply_structure(*known, plan, batch)) return plan;
   }
 
+  plan.is_new = true;
   Structure structure;
   for (;;) {
     Inference inference(plan, losses, names);

@@ -28,6 +28,7 @@ std::vector<Captured> capture(std::span<const Use> uses, const torch::Tensor& lo
 struct CapturePlan {
   Tape tape;
   bool decided = true;  // false: the entries of this batch do not show their owners
+  bool is_new = false;  // no graph of this structure has been differentiated before
   std::vector<std::vector<Layout>> layouts;  // [use][output]
 };
 

@@ -54,15 +54,29 @@ std::vector<std::string> operations_without_rule(const Tape& tape,
   return operations;
 }
 
-void announce(const std::vector<std::string>& operations) {
+// Says each line once in a process.
+void announce(const std::vector<std::string>& lines, void (*say)(const std::string&)) {
   static std::mutex mutex;
   static std::set<std::string> said;
   std::lock_guard<std::mutex> lock(mutex);
-  for (const auto& operation : operations) {
-    if (!said.insert(operation).second) continue;
-    log::info("per-example gradients: " + operation +
-              " has no rule; it is called once an example, which is exact and slower");
+  for (const auto& line : lines) {
+    if (said.insert(line).second) say("per-example gradients: " + line);
   }
+}
+
+void announce_fallbacks(const std::vector<std::string>& operations) {
+  std::vector<std::string> lines;
+  for (const auto& operation : operations)
+    lines.push_back(operation +
+                    " has no rule; it is called once an example, which is exact and "
+                    "slower");
+  announce(lines, log::info);
+}
+
+void announce_forms(const std::vector<std::string>& names, const std::vector<std::string>& forms) {
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < names.size(); ++i) lines.push_back(names[i] + ": " + forms[i]);
+  announce(lines, log::debug);
 }
 
 // Collects one term a slot, what all uses of it add up to, while the backward pass runs.
@@ -129,15 +143,16 @@ ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leav
   MemoryBudget budget(bytes_to_keep(plan.tape, losses.element_size()));
   auto rules = make_rules(plan, batch, budget);
   without_rule = operations_without_rule(plan.tape, rules, leaves.names);
-  announce(without_rule);
+  announce_fallbacks(without_rule);
   const auto keep = without_rule.empty() ? KeepGraph::no : KeepGraph::yes;
   SlotTerms terms(plan, rules, batch);
   backward_with_taps(plan.tape, losses, keep, [&](size_t use, Gradients gradients) {
     terms.arrive(use, std::move(gradients));
   });
   Gather gather(plan.tape, terms.take(), leaves.tensors, batch);
-  const auto factors =
-      clip_factors(gather.squared_norms(), clipping, leaves.tensors.front().scalar_type());
+  const auto squared_norms = gather.squared_norms();
+  if (plan.is_new) announce_forms(leaves.names, gather.forms());
+  const auto factors = clip_factors(squared_norms, clipping, leaves.tensors.front().scalar_type());
   gather.add_sums(factors);
   return factors.report;
 }

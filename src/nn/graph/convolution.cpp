@@ -43,6 +43,8 @@ class ConvolutionTerm final : public Term {
     return to_weight(row);
   }
 
+  std::string form() const override { return std::string("direct kernel, ") + rows_.kept_or_not(); }
+
   void forget(const torch::Tensor& kept) override {
     if (rows_.kept()) return rows_.forget(kept);
     const auto zero = torch::zeros({}, options_);

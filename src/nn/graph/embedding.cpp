@@ -38,6 +38,8 @@ class LookupTerm final : public Term {
     return at::embedding_dense_backward(gradients_[b], indices_[b], table_, padding_, false);
   }
 
+  std::string form() const override { return "rows of the table that each example looks up"; }
+
   void forget(const torch::Tensor& kept) override {
     gradients_ =
         torch::where(kept.view({-1, 1, 1}), gradients_, torch::zeros({}, gradients_.options()));

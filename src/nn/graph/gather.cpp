@@ -60,6 +60,17 @@ torch::Tensor Gather::squared_norms() {
   return squares;
 }
 
+std::vector<std::string> Gather::forms() const {
+  std::vector<std::string> forms(leaves_.size(), "no gradient");
+  for (const auto& group : groups_) {
+    for (size_t leaf : group.leaves) {
+      forms[leaf] = group.simple ? terms_[group.slots.front()]->form()
+                                 : "functions of parameters, an example at a time";
+    }
+  }
+  return forms;
+}
+
 void Gather::add_squares(const Group& group, torch::Tensor& squares) {
   for (int64_t b = 0; b < batch_; ++b) {
     std::vector<torch::Tensor> gradients;

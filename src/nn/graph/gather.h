@@ -6,6 +6,7 @@
 #include <torch/types.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "nn/graph/clipping.h"
@@ -20,6 +21,8 @@ class Gather {
   Gather(const Tape& tape, Terms terms, const std::vector<torch::Tensor>& leaves, int64_t batch);
 
   torch::Tensor squared_norms();  // [leaves, B] float64 on the CPU
+  // How the norms of each leaf were computed.
+  std::vector<std::string> forms() const;
   void add_sums(const ClipFactors& factors);
 
  private:

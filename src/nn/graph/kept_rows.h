@@ -36,6 +36,7 @@ class ExampleRows {
   // Computes all and keeps them if the budget allows, which kept() then says.
   void compute(const Compute& compute, MemoryBudget& budget);
   bool kept() const { return !pieces_.empty(); }
+  const char* kept_or_not() const { return kept() ? "kept" : "computed twice"; }
   // factors: [examples] -> [1, columns], computed again where they are not kept.
   torch::Tensor weighted_sum(const torch::Tensor& factors, const Compute& compute) const;
   // The rest only where they are kept.

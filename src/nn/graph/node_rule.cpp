@@ -30,6 +30,8 @@ class NodeTerm final : public Term {
     });
   }
 
+  std::string form() const override { return "one call of the operation an example"; }
+
   void forget(const torch::Tensor&) override {}
 
  private:

@@ -75,9 +75,15 @@ torch::Tensor ProductTerm::compute_squares() {
   const int64_t t = length();
   if (batch() == 0 || t == 0) return torch::zeros({batch()}, torch::kFloat64);
   if (t == 1) return row_norms();
-  const int64_t m = m_, n = n_;
-  const bool gram = 2 * t * (m + n) < m * n;
-  return gram ? gram_norms() : materialised_norms();
+  return gram_is_cheaper() ? gram_norms() : materialised_norms();
+}
+
+bool ProductTerm::gram_is_cheaper() const { return 2 * length() * (m_ + n_) < m_ * n_; }
+
+std::string ProductTerm::form() const {
+  if (products_) return std::string("product of each example, ") + products_->kept_or_not();
+  if (length() == 1) return "norms of both sides";
+  return "inner products of " + std::to_string(length()) + " positions";
 }
 
 // |l r^T|^2 = |l|^2 |r|^2

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "nn/graph/kept_rows.h"
@@ -26,6 +27,8 @@ class Term {
   // device and of their type; examples marked by `forget` count as zero.
   virtual torch::Tensor weighted_sum(const torch::Tensor& factors) = 0;
   virtual torch::Tensor example(int64_t b) = 0;
+  // How the norms were computed, for the log.
+  virtual std::string form() const = 0;
   // Their gradient is not finite: from now on it is zero. `kept`: [B] bool on the CPU.
   virtual void forget(const torch::Tensor& kept) = 0;
 
@@ -44,6 +47,7 @@ class DenseTerm final : public Term {
   explicit DenseTerm(torch::Tensor values);
   torch::Tensor weighted_sum(const torch::Tensor& factors) override;
   torch::Tensor example(int64_t b) override { return values_[b]; }
+  std::string form() const override { return "gradients of each example"; }
   void forget(const torch::Tensor& kept) override;
   void add(const DenseTerm& other) { values_ = values_ + other.values_; }
 
@@ -65,6 +69,7 @@ class ProductTerm final : public Term {
   }
   torch::Tensor weighted_sum(const torch::Tensor& factors) override;
   torch::Tensor example(int64_t b) override;
+  std::string form() const override;
   void forget(const torch::Tensor& kept) override;
   // The products of the other uses of the same slot, summed before the norm.
   void append(const ProductTerm& other);
@@ -73,6 +78,7 @@ class ProductTerm final : public Term {
   torch::Tensor compute_squares() override;
   int64_t batch() const { return batch_; }
   int64_t length() const;
+  bool gram_is_cheaper() const;
   torch::Tensor row_norms();
   torch::Tensor gram_norms();
   torch::Tensor materialised_norms();
@@ -99,6 +105,7 @@ class SumTerm final : public Term {
   explicit SumTerm(Terms terms) : terms_(std::move(terms)) {}
   torch::Tensor weighted_sum(const torch::Tensor& factors) override;
   torch::Tensor example(int64_t b) override;
+  std::string form() const override { return "sum of several uses, an example at a time"; }
   void forget(const torch::Tensor& kept) override;
   int64_t batch = 0;
 
