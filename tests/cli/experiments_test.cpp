@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <regex>
 #include <string>
 #include <vector>
@@ -69,6 +70,34 @@ TEST_P(ExperimentLong, PlansAsItStandsAndRunsSmall) {
 
 INSTANTIATE_TEST_SUITE_P(Files, ExperimentLong, ::testing::ValuesIn(experiment_files()),
                          [](const auto& info) { return info.param.stem().string(); });
+
+// Mean test accuracy over three seeds; absent without the data. Noise is repeatable.
+std::optional<double> mean_accuracy(const std::string& name, const std::string& more = "") {
+  const Folder folder("accuracy");
+  double sum = 0.0;
+  for (const char* seed : {"1", "2", "3"}) {
+    const std::string out = folder / seed;
+    const Outcome run =
+        starling("run '" + (kRoot / "experiments" / name).string() + "' --set /seed=" + seed +
+                 more + " --quiet --threads 1 --out '" + out + "'");
+    if (run.err.find("starling data fetch") != std::string::npos) return std::nullopt;
+    EXPECT_EQ(run.code, 0) << run.err;
+    sum += read_json(out + "/run.json").at("rounds").back().at("accuracy").get<double>();
+  }
+  return sum / 3;
+}
+
+TEST(Income, LongFederatedModelsComeNearThePooledOne) {
+  const auto pooled = mean_accuracy(
+      "income_logistic.json",
+      R"( --set '/partition={"kind": "iid", "clients": 1}' --set /rounds=20 --set /evaluation/every=20)"
+      R"( --set '/local={"epochs": 1, "batch_size": 32, "optimizer": {"kind": "sgd", "learning_rate": 0.05}}')");
+  if (!pooled) GTEST_SKIP() << "set STARLING_DATA to a folder with income";
+  EXPECT_GT(*pooled, 0.845);
+  EXPECT_GT(*mean_accuracy("income_logistic.json"), *pooled - 0.005);
+  for (const char* name : {"income_logistic_dp.json", "income_private_columns_dp.json"})
+    EXPECT_GT(*mean_accuracy(name, " --set /privacy/insecure_seed=1"), *pooled - 0.02) << name;
+}
 
 std::string data_for(const fs::path& model) {
   if (model.stem() == "mlp_table") return "income";
