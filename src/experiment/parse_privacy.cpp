@@ -23,6 +23,15 @@ void read_target(JsonObject& object, PrivacyTerms& privacy) {
   privacy.delta = object.optional_number("delta", kUnitOpen);
 }
 
+NoiseKind read_noise(JsonObject& object, NoiseKind fallback) {
+  if (object.has("noise") && object.raw("noise") == "distributed")
+    object.fail("noise",
+                "\"distributed\" is not available yet: shares of the noise need secure "
+                "aggregation, without which the server sees each upload with its share alone; "
+                "available: \"fast\", \"secure\"");
+  return object.choice("noise", kNoiseKinds, fallback);
+}
+
 // `terms` holds the level's defaults.
 void read_terms(JsonObject& object, PrivacyTerms& terms) {
   terms.clip_norm = object.number("clip_norm", kPositive, terms.clip_norm);
@@ -31,7 +40,7 @@ void read_terms(JsonObject& object, PrivacyTerms& terms) {
   terms.relation = object.choice("relation", kRelations, terms.relation);
   terms.adversary = object.choice("adversary", kAdversaries, terms.adversary);
   terms.clipping = object.choice("clipping", kClippingKinds, terms.clipping);
-  terms.noise = object.choice("noise", kNoiseKinds, terms.noise);
+  terms.noise = read_noise(object, terms.noise);
   terms.insecure_seed = object.optional_integer("insecure_seed", 0, kLargest);
   terms.reveal_private_metrics = object.boolean("reveal_private_metrics", false);
 }
