@@ -8,44 +8,32 @@ are compared with rounds of as many steps, and private training metrics are on t
 are. Clip norm and learning rate are so small that both keep their initial weights, and hence train
 on equal numbers.
 """
-import argparse
 import collections
-import csv
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import tempfile
+
+import whole_runs
 
 PRIVACY = {"unit": "client", "epsilon": 8, "delta": 1e-3, "clip_norm": 1e-4,
            "reveal_private_metrics": True}
-SETTINGS = {
-    "plain": [],
-    "private": ["/privacy=" + json.dumps(PRIVACY)],
+# Settings of each kind, and the table that tells the steps of its rounds.
+KINDS = {
+    "plain": ([], "training.csv"),
+    "private": (["/privacy=" + json.dumps(PRIVACY)], "private.csv"),
 }
 
 
-def column(folder, tables, name):
-    with open(next(folder / table for table in tables if (folder / table).exists())) as table:
-        return [float(row[name]) for row in csv.DictReader(table)]
-
-
-def seconds_by_steps(folder):
-    ends = column(folder, ["timings.csv"], "seconds")
-    steps = column(folder, ["training.csv", "private.csv"], "steps")
-    return [(steps[i], ends[i] - ends[i - 1]) for i in range(1, len(ends))]
-
-
 def run(kind, arguments, folder):
-    settings = [f'/participation={{"kind": "poisson", "rate": {arguments.rate}}}',
-                "/strategy/weights=uniform", "/local/optimizer/learning_rate=1e-6",
-                *SETTINGS[kind], *arguments.set]
-    words = [word for value in settings for word in ("--set", value)]
-    subprocess.run([arguments.program, "run", arguments.experiment, "--quiet", "--threads",
-                    str(arguments.workers), "--out", str(folder), *words], check=True,
-                   env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_STATE_HOME": str(folder) + ".state"})
-    return seconds_by_steps(folder)
+    """Steps and seconds of every round but the first."""
+    settings, table = KINDS[kind]
+    participation = {"kind": "poisson", "rate": arguments.rate}
+    whole_runs.run(arguments, folder, arguments.workers,
+                   ["/participation=" + json.dumps(participation), "/strategy/weights=uniform",
+                    "/local/optimizer/learning_rate=1e-6", *settings])
+    steps = whole_runs.column(folder / table, "steps")
+    return list(zip(steps[1:], whole_runs.seconds_of_rounds(folder)))
 
 
 def compare(rounds):
@@ -61,19 +49,15 @@ def compare(rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("program")
-    parser.add_argument("experiment")
-    parser.add_argument("--set", action="append", default=[], metavar="/POINTER=VALUE")
+    parser = whole_runs.parser(__doc__.splitlines()[0])
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
 
-    rounds = {kind: [] for kind in SETTINGS}
+    rounds = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as work:
         for repeat in range(arguments.repeats):
-            for kind in SETTINGS:
+            for kind in KINDS:
                 rounds[kind] += run(kind, arguments, pathlib.Path(work) / f"{repeat}-{kind}")
     means = compare(rounds)
     for kind, seconds in means.items():

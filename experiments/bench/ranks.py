@@ -5,47 +5,29 @@
 
 Runs of the two alternate, so that a busy machine slows both, and their models are compared.
 """
-import argparse
-import csv
 import os
 import pathlib
 import statistics
-import subprocess
 import tempfile
+
+import whole_runs
 
 LAYOUTS = {
     "1 process, 2 workers": ([], 2),
     "2 ranks, 1 worker each": (["mpirun", "--bind-to", "core", "-n", "2"], 1),
 }
-
-
-def environment():
-    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    return {**os.environ, "OMP_NUM_THREADS": "1", **(root if os.getuid() == 0 else {})}
-
-
-def seconds_of_rounds(folder):
-    with open(folder / "timings.csv") as table:
-        ends = [float(row["seconds"]) for row in csv.DictReader(table)]
-    return [end - begin for begin, end in zip(ends, ends[1:])]
+ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 def run(layout, arguments, folder):
     launcher, workers = LAYOUTS[layout]
-    overrides = [word for value in arguments.set for word in ("--set", value)]
-    subprocess.run([*launcher, arguments.program, "run", arguments.experiment, "--quiet", "--threads",
-                    str(workers), "--out", str(folder), *overrides], check=True, env=environment())
-    return seconds_of_rounds(folder), (folder / "model.safetensors").read_bytes()
+    whole_runs.run(arguments, folder, workers, launcher=launcher,
+                   environment=ROOT if os.getuid() == 0 else None)
+    return whole_runs.seconds_of_rounds(folder), (folder / "model.safetensors").read_bytes()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("program")
-    parser.add_argument("experiment")
-    parser.add_argument("--set", action="append", default=[], metavar="/POINTER=VALUE")
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
-
+    arguments = whole_runs.parser(__doc__.splitlines()[0]).parse_args()
     seconds = {layout: [] for layout in LAYOUTS}
     models = set()
     with tempfile.TemporaryDirectory() as work:
