@@ -13,7 +13,7 @@ constexpr std::string_view kRamp = " .:-=+*#%@";
 constexpr int64_t kWanted = 5;  // samples side by side
 constexpr int64_t kBarLength = 40;
 constexpr int64_t kNumbersShown = 8;
-constexpr size_t kClassWidth = 12, kNameWidth = 24, kKindWidth = 10, kMeaningWidth = 26;
+constexpr size_t kClassWidth = 12, kNameWidth = 24, kKindWidth = 10, kMeaningWidth = 30;
 
 using Colour = std::array<int, 3>;
 
@@ -75,11 +75,18 @@ std::string short_number(double value) {
   return text.str();
 }
 
+// Public bounds, for private standardisation.
+std::string bounds_of(const TableColumn& column) {
+  if (!column.bounds) return "";
+  return ", " + short_number(column.bounds->lower) + ".." + short_number(column.bounds->upper);
+}
+
 std::string meaning_of(const TableColumn& column) {
   switch (column.kind) {
     case ColumnKind::number:
     case ColumnKind::target:
-      return "(x - " + short_number(column.mean) + ") / " + short_number(column.std);
+      return "(x - " + short_number(column.mean) + ") / " + short_number(column.std) +
+             bounds_of(column);
     case ColumnKind::category:
       return std::to_string(column.features()) + " features";
     case ColumnKind::label:

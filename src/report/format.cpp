@@ -43,6 +43,12 @@ std::string rounded_up(double value, int decimals) {
   return fixed(std::stod(nearest) + std::pow(10.0, -decimals), decimals);
 }
 
+std::string significant(double value) {
+  char text[64];
+  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::general, 5);
+  return {text, end.ptr};
+}
+
 std::string rounded_up_significant(double value) {
   if (value == 0.0 || !std::isfinite(value)) return number(value);
   const double unit = std::pow(10.0, std::floor(std::log10(std::abs(value))) - 2);

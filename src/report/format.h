@@ -13,6 +13,7 @@ std::string rounded_up(double value, int decimals);
 // Three significant digits, never below `value`: "1.24e-7".
 std::string rounded_up_significant(double value);
 std::string rounded(double value, int decimals);
+std::string significant(double value);                       // five digits: "837.57", "1.2346e+09"
 std::string percent(double fraction, int decimals = 2);      // "97.31 %"
 std::string grouped(int64_t count);                          // "199,210"
 std::string duration(double seconds);                        // "42 s", "3 min 05 s", "2 h 07 min"

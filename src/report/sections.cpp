@@ -264,7 +264,7 @@ Section columns(const RunRecord& record) {
           noise + "; the run's epsilon counts it");
   for (const auto& column : record.columns)
     add(section.facts, column.name,
-        "mean " + number(column.mean) + ", standard deviation " + number(column.std));
+        "mean " + significant(column.mean) + ", standard deviation " + significant(column.std));
   return section;
 }
 

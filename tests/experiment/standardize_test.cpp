@@ -13,6 +13,7 @@
 #include "experiment/documents.h"
 #include "experiment/spending.h"
 #include "starling/core/files.h"
+#include "starling/experiment/distill.h"
 #include "starling/experiment/experiment.h"
 #include "starling/privacy/compose.h"
 
@@ -225,6 +226,17 @@ TEST_F(Standardize, AResumedRunDrawsNoSecondRelease) {
                   read_file(path(out + "/" + file)))
           << file;
   }
+}
+
+// Its examples are scaled by what was released: private ones of another scale could pass for
+// public.
+TEST_F(Standardize, SuchARunIsNoTeacher) {
+  run(experiment(), options("run"));
+  DistillOptions distillation;
+  distillation.teacher = path("run");
+  distillation.student = path("student.json");
+  distillation.data_folder = folder_.string();
+  EXPECT_THAT(error_of([&] { distill(distillation); }), HasSubstr("standardised its columns"));
 }
 
 TEST_F(Standardize, ColumnsWithoutBoundsAreRefusedByName) {

@@ -338,11 +338,12 @@ TEST(Regression, PageAndTextShowTheErrorAndTheWeightsBesideTheTruth) {
 
 TEST(PrivateColumns, PageAndTextShowWhatWasReleasedAndThatEpsilonCountsIt) {
   auto record = test::private_record();
-  record.columns = {{"age", 38.5, 13.25}};
+  record.columns = {{"age", 38.50000123, 13.25}, {"gain", -837.5663743820187, 0.00123456}};
   EXPECT_EQ(parse_record(to_json(record), "x"), record);
   for (const auto& report : {report_html(record), report_text(record)}) {
     EXPECT_THAT(report, HasSubstr("Standardisation"));
     EXPECT_THAT(report, HasSubstr("mean 38.5, standard deviation 13.25"));
+    EXPECT_THAT(report, HasSubstr("mean -837.57, standard deviation 0.0012346"));
     EXPECT_THAT(report, HasSubstr("bounds of columns"));
   }
   EXPECT_THAT(report_html(record), HasSubstr("epsilon counts it"));
