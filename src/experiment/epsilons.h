@@ -1,8 +1,8 @@
 #pragma once
 // Epsilon after each number of a run's rounds. It follows from the plan alone, never from data, so
-// that a thread works it out some rounds ahead, on cores that training leaves idle. Whoever asks
-// for one that is not there yet computes it: nothing waits for that thread, and values do not
-// depend on it.
+// that a thread of low priority works it out some rounds ahead, on cores that training leaves idle.
+// Whoever asks for one that is not there yet computes it: rounds do not wait for that thread, and
+// values do not depend on it.
 
 #include <atomic>
 #include <cstdint>

@@ -25,7 +25,7 @@ class Asked {
     const std::lock_guard lock(mutex_);
     return times_;
   }
-  // Waits for the thread, which takes idle cores alone; false where it never came so far.
+  // Waits for the thread, which gives way to others; false where it never came so far.
   bool comes_to(int64_t rounds) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!times().contains(rounds)) {
