@@ -16,6 +16,8 @@ constexpr double kPi = std::numbers::pi;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 const double kLogShare = std::log(1e-7);  // of delta, for aliases and for the truncated tail
 constexpr double kMostWork = 1.5e8;       // points times nodes
+constexpr double kMostNodes = 3e5;        // of a release
+constexpr double kDropped = 4.0;          // of so many nodes, one or more matters
 constexpr double kMostPoints = 2e5;
 constexpr double kLogSmallest = -27.0;  // of a release's transform
 
@@ -85,9 +87,10 @@ std::unique_ptr<DeltaCurve> make_contour(const Side& side, const CurveTarget& ta
       decay.truncation(std::max(1.0 / deviation, step), log_tail, step * kMostPoints);
   if (!(t_max < kInf)) return nullptr;
   std::vector<TiltedNodes> nodes;
+  const double most_nodes = std::min(kMostNodes, kDropped * kMostWork * step / t_max);
   double count = 0.0;
   for (const Release& release : side.releases) {
-    nodes.push_back(release.loss->tilted(theta, t_max, std::log(side.count())));
+    nodes.push_back(release.loss->tilted({theta, t_max, std::log(side.count()), most_nodes}));
     count += static_cast<double>(nodes.back().loss.size());
     if (!(nodes.back().error < 1.0) || count * t_max / step > kMostWork) return nullptr;
   }

@@ -112,13 +112,12 @@ void HitContour::finish(size_t j) {
 
 }  // namespace
 
-std::unique_ptr<DeltaCurve> make_hit_contour(const Side& side, const CurveTarget& target,
-                                             double threshold, const RestBound& rest,
-                                             double theta) {
-  SplitSide split = split_side(side, theta, threshold);
-  if (!split.usable()) return nullptr;
-  const double tilt = hit_tilt(split, target.centre);
-  split = split_side(side, tilt, threshold);
+std::unique_ptr<DeltaCurve> make_hit_contour(const CurveTarget& target, const SplitSide& near,
+                                             const RestBound& rest) {
+  const Side& side = *near.side;
+  const double threshold = near.threshold;
+  const double tilt = hit_tilt(near, target.centre);
+  const SplitSide split = split_side(side, tilt, threshold);
   if (!split.finite()) return nullptr;
   const Period period = hit_period(split, target, kLogShare);
   if (!(period.length < kInf)) return nullptr;

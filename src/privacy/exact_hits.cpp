@@ -8,6 +8,7 @@ namespace starling {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr int kMostFailures = 2;  // of transforms that take too much work
 
 // Whether some loss of one release reaches far enough above `threshold`.
 bool has_hits(const Side& side, double threshold) {
@@ -17,14 +18,22 @@ bool has_hits(const Side& side, double threshold) {
 }
 
 // Contour integrals at smaller and smaller tilts, until one rounds little; not past where rounding
-// errors grow again, which at large tilts they do because rare enormous losses weigh too much.
-template <class Contour>
+// errors grow again, which at large tilts they do because rare enormous losses weigh too much, nor
+// where they keep taking too much work. `split_at` returns false where a tilt is not usable.
+template <class Split>
 std::unique_ptr<DeltaCurve> least_rounding(const CurveTarget& target, double fall, int most,
-                                           const Contour& contour_at) {
+                                           const Split& split_at) {
   double theta = target.theta, before = kInf;
-  for (int less = 0; less < most; ++less, theta *= fall) {
-    auto curve = contour_at(theta);
-    if (!curve) continue;
+  int failures = 0;
+  for (int less = 0; less < most && failures < kMostFailures; ++less, theta *= fall) {
+    SplitSide split;
+    RestBound rest;
+    if (!split_at(theta, split, rest)) continue;
+    auto curve = make_hit_contour(target, split, rest);
+    if (!curve) {
+      ++failures;
+      continue;
+    }
     if (rounds_little(*curve, target)) return curve;
     const double rounding = curve->log_rounding(target.centre);
     if (rounding >= before) return nullptr;
@@ -37,11 +46,8 @@ std::unique_ptr<DeltaCurve> least_rounding(const CurveTarget& target, double fal
 
 std::unique_ptr<DeltaCurve> make_hits(const Side& side, const CurveTarget& target) {
   if (!has_hits(side, target.centre)) return nullptr;
-  return least_rounding(target, 0.5, 4, [&](double theta) -> std::unique_ptr<DeltaCurve> {
-    SplitSide split;
-    RestBound rest;
-    if (!choose_threshold(side, target, theta, split, rest)) return nullptr;
-    return make_hit_contour(side, target, split.threshold, rest, theta);
+  return least_rounding(target, 0.5, 4, [&](double theta, SplitSide& split, RestBound& rest) {
+    return choose_threshold(side, target, theta, split, rest);
   });
 }
 
@@ -51,9 +57,12 @@ std::unique_ptr<DeltaCurve> make_hits_and_rest(const Side& side, const CurveTarg
     const double threshold = share * target.centre;
     auto rest = make_rest_contour(side, target, threshold);
     if (!rest || !rounds_little(*rest, target)) continue;
-    auto hits = least_rounding(target, 0.7, 12, [&](double theta) {
-      return make_hit_contour(side, target, threshold, {1.0, -kInf}, theta);
-    });
+    const auto split_at = [&](double theta, SplitSide& split, RestBound& bound) {
+      split = split_side(side, theta, threshold);
+      bound = {1.0, -kInf};
+      return split.usable();
+    };
+    auto hits = least_rounding(target, 0.7, 12, split_at);
     if (hits) return std::make_unique<SplitCurve>(std::move(hits), std::move(rest));
   }
   return nullptr;

@@ -7,10 +7,11 @@
 
 namespace starling {
 
-// Outcomes with a hit at `threshold` or above, tilted near `theta`; `rest` bounds the others. Each
-// returns nullptr where the transform would take too much work.
-std::unique_ptr<DeltaCurve> make_hit_contour(const Side& side, const CurveTarget& target,
-                                             double threshold, const RestBound& rest, double theta);
+// Outcomes with a hit at the threshold of `near` or above, at a tilt no larger than its own, where
+// it is usable(); `rest` bounds the others. Each returns nullptr where the transform would take too
+// much work.
+std::unique_ptr<DeltaCurve> make_hit_contour(const CurveTarget& target, const SplitSide& near,
+                                             const RestBound& rest);
 // Outcomes without one.
 std::unique_ptr<DeltaCurve> make_rest_contour(const Side& side, const CurveTarget& target,
                                               double threshold);

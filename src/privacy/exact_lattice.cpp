@@ -141,7 +141,7 @@ class Lattice : public DeltaCurve {
     if (!(above > error())) return -kInf;
     // The chance of more rounding than certified matters little.
     const double unlikely = 1e-5 * std::min(above, total_);
-    const double certainty = std::log(total_ / unlikely);
+    const double certainty = std::log((1.0 + total_) / unlikely);
     const double value = above - error() - excess(epsilon, certainty) - 4.0 * unlikely;
     if (!(value > 0.0)) return -kInf;
     const double log_value = cumulant_ - theta_ * epsilon + std::log(value);
@@ -336,12 +336,12 @@ std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& ta
       const double variance = loss.variance(theta, loss.rare_from());
       members.push_back({&loss, release.count, {}, std::sqrt(variance)});
     } else {
-      members.push_back({&loss, release.count, loss.tilted(theta, 0.0, 0.0), 0.0});
+      members.push_back({&loss, release.count, loss.tilted({theta}), 0.0});
     }
   }
   if (side.mu_squared > 0.0) {
     gaussian = make_gaussian_loss(side.mu_squared);
-    members.push_back({gaussian.get(), 1.0, gaussian->tilted(theta, 0.0, 0.0), 0.0});
+    members.push_back({gaussian.get(), 1.0, gaussian->tilted({theta}), 0.0});
   }
   if (members.size() * kSmallest * 4 > 4 * kMostCells) return nullptr;
   const Period period =

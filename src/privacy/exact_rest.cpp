@@ -20,11 +20,12 @@ class RestLoss : public Loss {
     for (double& mass : base_.rest) mass *= std::exp(base_.cumulant);
   }
 
-  TiltedNodes tilted(double theta, double t_max, double log_count) const override {
-    SplitNodes nodes = whole_.split_nodes({theta, t_max, log_count, threshold_, end_});
+  TiltedNodes tilted(const TiltRequest& request) const override {
+    SplitNodes nodes = whole_.split_nodes(
+        {request.theta, request.t_max, request.log_count, threshold_, end_, request.most_nodes});
     TiltedNodes rest{std::move(nodes.rest), std::move(nodes.loss), nodes.cumulant, nodes.error};
     if (nodes.place.empty()) return rest;
-    const bool fades = nodes.at_end < std::exp(-36.0 - log_count);
+    const bool fades = nodes.at_end < std::exp(-36.0 - request.log_count);
     rest.error = fades ? rest.error + 10.0 * nodes.at_end : kInf;
     return rest;
   }

@@ -100,9 +100,12 @@ void Builder::add_density() {
   for (double index = first; index < last; ++index) {
     const double to =
         index + 1.0 < last ? std::clamp(loss_.place(at(index + 1.0)), from, high) : high;
-    if (to > loss_.rare_from()) {
-      if (law_.rare.empty()) law_.rare.assign(size_, 0.0);
+    if (to > loss_.rare_from() && law_.rare.empty()) {
+      law_.rare.assign(size_, 0.0);
+      const double split = std::max(from, loss_.rare_from());
+      if (split > from) add_cell(index, from, split);
       target_ = &law_.rare;
+      from = split;
     }
     if (to > from) add_cell(index, from, to);
     from = to;

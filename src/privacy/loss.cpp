@@ -43,7 +43,8 @@ class LaplaceLoss : public Loss {
   LaplaceLoss(const LaplaceTerm& term, Direction direction)
       : adds_(direction == Direction::add && term.rate < 1.0), b_(term.scale), q_(term.rate) {}
 
-  TiltedNodes tilted(double theta, double t_max, double) const override {
+  TiltedNodes tilted(const TiltRequest& request) const override {
+    const double theta = request.theta, t_max = request.t_max;
     static const GaussLegendre rule = gauss_legendre(16);
     std::vector<double> losses, log_masses;
     for (const LossAtom& atom : atoms()) {
@@ -63,7 +64,7 @@ class LaplaceLoss : public Loss {
     return nodes;
   }
   double cumulant(double theta, double) const override {
-    return q_ == 1.0 ? log_laplace_moment(b_, 1.0 + theta) : tilted(theta, 0.0, 0.0).cumulant;
+    return q_ == 1.0 ? log_laplace_moment(b_, 1.0 + theta) : tilted({theta}).cumulant;
   }
   double largest_theta() const override { return 100.0 + 200.0 * b_; }
   std::vector<DecayCell> decay_cells(double, double, double) const override { return {}; }
@@ -114,7 +115,8 @@ class ResponseLoss : public Loss {
  public:
   explicit ResponseLoss(const ResponseTerm& term) : term_(term) {}
 
-  TiltedNodes tilted(double theta, double, double) const override {
+  TiltedNodes tilted(const TiltRequest& request) const override {
+    const double theta = request.theta;
     std::vector<double> losses, log_masses;
     for (const LossAtom& atom : atoms()) {
       losses.push_back(atom.loss);
@@ -151,14 +153,14 @@ const char* direction_name(Direction direction) {
 }
 
 SplitNodes Loss::split_nodes(const SplitRequest& request) const {
-  TiltedNodes nodes = tilted(request.theta, request.t_max, request.log_count);
+  TiltedNodes nodes = tilted({request.theta, request.t_max, request.log_count});
   return {
       {}, std::move(nodes.loss), std::move(nodes.weight), {}, nodes.cumulant, 0.0, nodes.error, 0.0,
       0.0};
 }
 
 double Loss::variance(double theta, double) const {
-  const TiltedNodes nodes = tilted(theta, 0.0, 0.0);
+  const TiltedNodes nodes = tilted({theta});
   double mean = 0.0, square = 0.0;
   for (size_t k = 0; k < nodes.loss.size(); ++k) mean += nodes.weight[k] * nodes.loss[k];
   for (size_t k = 0; k < nodes.loss.size(); ++k) {

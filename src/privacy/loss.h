@@ -16,6 +16,15 @@ namespace starling {
 enum class Direction { remove, add, replace };
 const char* direction_name(Direction direction);
 
+// A tilt of theta >= 0, for a transform up to t_max. `log_count` is the logarithm of how often the
+// release is composed: the relative error stays below e^-30 / count.
+struct TiltRequest {
+  double theta = 0.0;
+  double t_max = 0.0;
+  double log_count = 0.0;
+  double most_nodes = 3e5;  // before those that do not matter are dropped
+};
+
 // A quadrature of the tilted law: E[e^((theta + it) L)] / E[e^(theta L)] is
 // sum_k weight_k e^(i t loss_k) within `error` for |t| <= the t_max that it was made for.
 struct TiltedNodes {
@@ -87,9 +96,7 @@ class Loss {
   virtual ~Loss() = default;
 
   // Without nodes and with an infinite error where they would be too many.
-  // theta >= 0. `log_count` is the logarithm of how often the release is composed: the relative
-  // error stays below e^-30 / count.
-  virtual TiltedNodes tilted(double theta, double t_max, double log_count) const = 0;
+  virtual TiltedNodes tilted(const TiltRequest& request) const = 0;
   // Rare enormous losses can dominate K(theta) although they hardly matter: from here on, P's mass
   // of at most e^log_mass above top() counts as an infinite loss and is left out of the law.
   virtual void cut(double) {}
@@ -99,7 +106,7 @@ class Loss {
   virtual double top() const { return high(); }
   virtual double top(double, double) const { return high(); }
   // K(theta) of the law below `top` to about eight digits, quickly: calls share their quadrature.
-  virtual double cumulant(double theta, double) const { return tilted(theta, 0.0, 0.0).cumulant; }
+  virtual double cumulant(double theta, double) const { return tilted({theta}).cumulant; }
   virtual double largest_theta() const { return 1e9; }
   // Losses above `loss`, if the law has a tail there, are rare hits: y >= rare_from().
   virtual void split(double) {}

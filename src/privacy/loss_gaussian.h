@@ -37,7 +37,7 @@ class PoissonGaussianLoss : public Loss {
         q_(term.rate),
         log_norm_(-std::log(term.sigma * std::sqrt(2.0 * std::numbers::pi))) {}
 
-  TiltedNodes tilted(double theta, double t_max, double log_count) const override;
+  TiltedNodes tilted(const TiltRequest& request) const override;
   double cumulant(double theta, double top) const override;
   double variance(double theta, double top) const override;
   void cut(double log_mass) override;

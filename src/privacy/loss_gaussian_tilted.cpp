@@ -10,7 +10,6 @@ namespace starling {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
-constexpr double kMostNodes = 3e5;
 
 }  // namespace
 
@@ -32,14 +31,15 @@ double PoissonGaussianLoss::step(double theta, double t_max, double log_count) c
   return std::min(widest, 0.6 * s_);
 }
 
-TiltedNodes PoissonGaussianLoss::tilted(double theta, double t_max, double log_count) const {
-  const double h = step(theta, t_max, log_count);
+TiltedNodes PoissonGaussianLoss::tilted(const TiltRequest& request) const {
+  const double theta = request.theta, log_count = request.log_count;
+  const double h = step(theta, request.t_max, log_count);
   const double end = top(theta, log_count);
   const double first = std::floor(low() / h);
   const double last = std::ceil((std::isfinite(end) ? end : top()) / h);
   TiltedNodes nodes;
   nodes.error = INFINITY;
-  if (!(last - first < kMostNodes)) return nodes;
+  if (!(last - first < request.most_nodes)) return nodes;
   std::vector<double> log_mass;
   double mean_excess = 0.0, absolute = 0.0, high = 0.0;
   const double log_h = std::log(h);

@@ -15,7 +15,8 @@ class GaussianLoss : public Loss {
  public:
   explicit GaussianLoss(double mu_squared) : mu_(std::sqrt(mu_squared)) {}
 
-  TiltedNodes tilted(double theta, double, double) const override {
+  TiltedNodes tilted(const TiltRequest& request) const override {
+    const double theta = request.theta;
     TiltedNodes nodes;
     nodes.cumulant = 0.5 * mu_ * mu_ * theta * (1.0 + theta);
     for (double y = -6.0; y <= 6.0; y += 0.5) {

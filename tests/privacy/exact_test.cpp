@@ -299,5 +299,28 @@ TEST(TradeOff, MembershipBounds) {
             exact_epsilon({event}, Relation::add_remove, 1e-5));
 }
 
+// A cell that holds the threshold of hits belongs to both sides in parts. The brackets come from
+// losses rounded down and up to a grid of 4e-6, convolved by an FFT of another program.
+TEST(Exact, RareHitsStayWithinIndependentBrackets) {
+  struct Row {
+    double rate, sigma;
+    int64_t count;
+    double delta, least, most;
+  };
+  for (const Row& row :
+       {Row{3.0459348525708093e-06, 0.62236772136439633, 20, 2.0389658359218321e-12, 0.04102687,
+            0.04110688},
+        Row{8.278854986592944e-04, 0.52817535602744115, 4, 1e-3, 0.00407317, 0.00408918}}) {
+    const std::array<Event, 1> events{
+        Event{GaussianMechanism{row.sigma}, PoissonSampling{row.rate}, row.count}};
+    const PrivacyBound bound =
+        make_accountant("exact")->epsilon(events, Relation::add_remove, row.delta);
+    EXPECT_GE(bound.epsilon, row.least) << bound.detail;
+    EXPECT_GE(bound.error, 0.0) << bound.detail;
+    EXPECT_LE(bound.epsilon - bound.error, row.most) << bound.detail;
+    EXPECT_LE(bound.epsilon, row.most + 1e-3) << bound.detail;
+  }
+}
+
 }  // namespace
 }  // namespace starling

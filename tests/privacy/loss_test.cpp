@@ -14,7 +14,7 @@ TEST(Loss, TiltedWeightsAddUpToOneWhereTheTiltAloneOverflows) {
       make_poisson_gaussian_loss({9.2341622940014411e-06, 0.83884812884985172}, Direction::remove);
   loss->cut(std::log(1e-15) - 17.0);
   for (double theta : {5.0, 15.0, 25.0}) {
-    const TiltedNodes nodes = loss->tilted(theta, 0.0, std::log(2.0));
+    const TiltedNodes nodes = loss->tilted({theta, 0.0, std::log(2.0)});
     const double sum = std::accumulate(nodes.weight.begin(), nodes.weight.end(), 0.0);
     EXPECT_NEAR(sum, 1.0, 1e-9) << theta;
     EXPECT_NEAR(nodes.cumulant, loss->cumulant(theta, loss->top(theta, std::log(2.0))),
