@@ -1,17 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <iostream>
 #include <iterator>
 #include <sstream>
 
-#include "cli/commands.h"
-#include "starling/core/error.h"
+#include "cli/privacy_program.h"
 #include "starling/core/files.h"
-#include "starling/core/json.h"
 #include "starling/privacy/accountant.h"
-#include "starling/privacy/ledger.h"
+#include "starling/privacy/event_json.h"
 
 namespace starling {
 namespace {
@@ -21,51 +17,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-using Words = std::vector<std::string>;
-
-// Puts a stream's buffer back, whatever happens.
-class Redirect {
- public:
-  Redirect(std::ios& stream, std::streambuf* buffer)
-      : stream_(stream), before_(stream.rdbuf(buffer)) {}
-  ~Redirect() { stream_.rdbuf(before_); }
-
- private:
-  std::ios& stream_;
-  std::streambuf* before_;
-};
-
-std::string output_of(Words words, const std::string& input = "") {
-  words.insert(words.begin(), "privacy");
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  std::ostringstream out;
-  std::istringstream in(input);
-  const Redirect redirected_out(std::cout, out.rdbuf());
-  const Redirect redirected_in(std::cin, in.rdbuf());
-  EXPECT_EQ(cli::privacy_command(static_cast<int>(argv.size()), argv.data()), 0);
-  return out.str();
-}
-
-Json json_of(Words words, const std::string& input = "") {
-  words.push_back("--json");
-  return parse_json(output_of(words, input), "output");
-}
-
-std::string error_of(const Words& words, const std::string& input = "") {
-  try {
-    output_of(words, input);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
-
-Words with(Words words, const Words& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
 const Words kCommon{"--sample-rate", "0.01", "--noise-multiplier", "1.1", "--steps", "10000",
                     "--delta",       "1e-5"};
 
@@ -73,19 +24,6 @@ double rdp_epsilon(double rate, double noise, int64_t steps, double delta) {
   const std::vector<Event> events{Event{GaussianMechanism{noise}, PoissonSampling{rate}, steps}};
   return make_accountant("rdp")->epsilon(events, Relation::add_remove, delta).epsilon;
 }
-
-class PrivacyCliTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "privacy_cli_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  std::string folder_;
-};
 
 TEST_F(PrivacyCliTest, EpsilonMatchesTheLibraryAndIsNeverAboveRdp) {
   const Json answer = json_of(with({"epsilon"}, kCommon));
@@ -399,145 +337,6 @@ TEST_F(PrivacyCliTest, TheReadmesSampleOutputsAreWhatIsPrinted) {
     ++shown;
   }
   EXPECT_GE(shown, 2);
-}
-
-class LedgerCliTest : public PrivacyCliTest {
- protected:
-  static LedgerEntry entry(Unit unit, int64_t client, int64_t round, double noise) {
-    LedgerEntry result;
-    result.run = "r";
-    result.unit = unit;
-    result.client = client;
-    result.round = round;
-    result.relation = Relation::add_remove;
-    result.event = Event{GaussianMechanism{noise}, PoissonSampling{0.1}, 1};
-    result.count = 10;
-    return result;
-  }
-
-  PrivacyLedger written(bool server = false) {
-    PrivacyLedger ledger = PrivacyLedger::open(path("ledger.jsonl"));
-    for (int64_t round = 0; round < 3; ++round) {
-      ledger.record({entry(Unit::example, 0, round, 2.0), entry(Unit::example, 1, round, 1.5)});
-      if (server) ledger.record(entry(Unit::client, -1, round, 4.0));
-    }
-    return ledger;
-  }
-
-  std::string head_text(const PrivacyLedger& ledger) {
-    return std::to_string(ledger.head().lines) + ":" + ledger.head().hash;
-  }
-};
-
-TEST_F(LedgerCliTest, EpsilonIsRecomputedFromTheLedgerAlone) {
-  const PrivacyLedger ledger = written();
-  const Json answer = json_of({"epsilon", "--ledger", path("ledger.jsonl"), "--delta", "1e-5"});
-  const Json direct = json_of({"epsilon", "--sample-rate", "0.1", "--noise-multiplier", "1.5",
-                               "--steps", "30", "--delta", "1e-5"});
-  EXPECT_EQ(answer["epsilon"], direct["epsilon"]);
-  EXPECT_EQ(answer["rdp"]["epsilon"], direct["rdp"]["epsilon"]);
-  EXPECT_EQ(answer["ledger"]["lines"], 6);
-  EXPECT_EQ(answer["ledger"]["hash"], ledger.head().hash);
-  EXPECT_EQ(answer["levels"].size(), 1u);
-  EXPECT_THAT(output_of({"epsilon", "--ledger", path("ledger.jsonl")}),
-              AllOf(HasSubstr("hash chain whole"), HasSubstr("largest of 2 clients"),
-                    HasSubstr("client 1")));
-}
-
-TEST_F(LedgerCliTest, BothLevelsAreReportedApart) {
-  written(true);
-  const Json answer = json_of({"epsilon", "--ledger", path("ledger.jsonl")});
-  ASSERT_EQ(answer["levels"].size(), 2u);
-  EXPECT_EQ(answer["levels"][0]["unit"], "example");
-  EXPECT_EQ(answer["levels"][1]["unit"], "client");
-  EXPECT_LT(answer["levels"][1]["epsilon"].get<double>(),
-            answer["levels"][0]["epsilon"].get<double>());
-}
-
-TEST_F(LedgerCliTest, OverlapCountsEveryClientOfOnePerson) {
-  written();
-  const Json answer = json_of({"epsilon", "--ledger", path("ledger.jsonl"), "--overlap", "2"});
-  ASSERT_EQ(answer["levels"].size(), 2u);
-  EXPECT_GT(answer["levels"][1]["epsilon"].get<double>(),
-            answer["levels"][0]["epsilon"].get<double>());
-}
-
-TEST_F(LedgerCliTest, DeltaIsThatOfTheExperimentBesideTheLedger) {
-  written();
-  const Words words{"epsilon", "--ledger", path("ledger.jsonl")};
-  EXPECT_EQ(json_of(words)["delta"].get<double>(), 1e-5);
-  write_file_atomically(path("experiment.json"), R"({"privacy": {"delta": 1e-07}})");
-  EXPECT_EQ(json_of(words)["delta"].get<double>(), 1e-7);
-  EXPECT_EQ(json_of(with(words, {"--delta", "1e-3"}))["delta"].get<double>(), 1e-3);
-}
-
-TEST_F(LedgerCliTest, TamperedAndTruncatedLedgersAreRefusedByLine) {
-  const PrivacyLedger ledger = written();
-  std::string text = read_file(path("ledger.jsonl"));
-  std::string tampered = text;
-  tampered.replace(tampered.find("\"count\":10,\"stream\""), 10, "\"count\":01");
-  write_file_atomically(path("tampered.jsonl"), tampered);
-  EXPECT_THAT(error_of({"epsilon", "--ledger", path("tampered.jsonl")}),
-              HasSubstr("tampered.jsonl: line 1: was changed"));
-  text.erase(text.rfind('\n', text.size() - 2) + 1);
-  write_file_atomically(path("short.jsonl"), text);
-  EXPECT_EQ(error_of({"epsilon", "--ledger", path("short.jsonl")}), "accepted");
-  EXPECT_THAT(error_of({"epsilon", "--ledger", path("short.jsonl"), "--head", head_text(ledger)}),
-              HasSubstr("the end was cut off"));
-  EXPECT_EQ(error_of({"epsilon", "--ledger", path("ledger.jsonl"), "--head", head_text(ledger)}),
-            "accepted");
-  EXPECT_THAT(error_of({"epsilon", "--ledger", path("ledger.jsonl"), "--head", "6"}),
-              HasSubstr("LINES:HASH"));
-}
-
-TEST_F(LedgerCliTest, ARunFolderIsCheckedAgainstTheHeadOfItsRecord) {
-  const PrivacyLedger ledger = written();
-  const Json statement{{"ledger_lines", ledger.head().lines}, {"ledger_head", ledger.head().hash}};
-  write_file_atomically(path("run.json"), Json{{"privacy", Json::array({statement})}}.dump());
-  EXPECT_THAT(output_of({"epsilon", "--ledger", folder_}), HasSubstr("run.json beside it"));
-  std::string text = read_file(path("ledger.jsonl"));
-  text.erase(text.rfind('\n', text.size() - 2) + 1);
-  write_file_atomically(path("ledger.jsonl"), text);
-  EXPECT_THAT(error_of({"epsilon", "--ledger", folder_}), HasSubstr("the end was cut off"));
-}
-
-TEST_F(LedgerCliTest, EmptyAndAbsentLedgersAreInputErrors) {
-  write_file_atomically(path("empty.jsonl"), "");
-  EXPECT_THAT(error_of({"epsilon", "--ledger", path("empty.jsonl")}), HasSubstr("no release"));
-  EXPECT_THAT(error_of({"epsilon", "--ledger", path("none.jsonl")}), HasSubstr("none.jsonl"));
-}
-
-TEST_F(LedgerCliTest, CurveFollowsTheRounds) {
-  written();
-  const Json curve = json_of({"curve", "--ledger", path("ledger.jsonl"), "--delta", "1e-5"});
-  ASSERT_EQ(curve["points"].size(), 3u);
-  EXPECT_EQ(curve["points"][2]["rounds"], 3);
-  EXPECT_EQ(curve["points"][2]["epsilon"],
-            json_of({"epsilon", "--ledger", path("ledger.jsonl"), "--delta", "1e-5"})["epsilon"]);
-  EXPECT_LT(curve["points"][0]["epsilon"].get<double>(),
-            curve["points"][1]["epsilon"].get<double>());
-}
-
-TEST_F(LedgerCliTest, ExplainGathersTheLines) {
-  written(true);
-  EXPECT_THAT(output_of({"explain", "--ledger", path("ledger.jsonl")}),
-              AllOf(HasSubstr("noise multiplier 1.5"),
-                    HasSubstr("6 ledger lines at example level under add_remove: 2 clients, "
-                              "rounds 0 to 2\n  2 kinds of Gaussian noise (noise multiplier 1.5 to "
-                              "2) on Poisson samples (rate 0.1), 60 times in all"),
-                    HasSubstr("3 ledger lines at client level under add_remove: the server, "
-                              "rounds 0 to 2")));
-}
-
-TEST_F(LedgerCliTest, SeveralExamplesAtOneClientAreBoundedAsAGroup) {
-  written();
-  const Words words{"epsilon", "--ledger", path("ledger.jsonl"), "--overlap-examples", "2"};
-  const Json answer = json_of(words);
-  ASSERT_EQ(answer["levels"].size(), 2u);
-  EXPECT_THAT(answer["levels"][1]["detail"].get<std::string>(), HasSubstr("group of 2"));
-  EXPECT_GT(answer["levels"][1]["epsilon"].get<double>(),
-            answer["levels"][0]["epsilon"].get<double>());
-  EXPECT_THAT(output_of(words), HasSubstr("a person with up to 2 examples at each of up to 1"));
 }
 
 }  // namespace
