@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "nn/batch_norm.h"
+#include "nn/graph/clipping.h"
 #include "starling/core/error.h"
 #include "starling/privacy/event_json.h"
 #include "train/release.h"
@@ -137,6 +138,17 @@ void DpOptimizer::begin_step() {
 ClippedBackward DpOptimizer::backward(const torch::Tensor& losses) {
   begin_step();
   return release_->add(losses, clipping_);
+}
+
+ClippedBackward DpOptimizer::add_example(const std::vector<torch::Tensor>& gradients) {
+  const bool fit =
+      std::ranges::equal(gradients, parameters_, [](const auto& gradient, const auto& parameter) {
+        return gradient.sizes() == parameter.second.sizes();
+      });
+  if (!fit) throw Error("the gradient of an example has another shape than the parameters");
+  graph::check_clipping(clipping_, std::ssize(parameters_));
+  begin_step();
+  return release_->add_example(gradients, clipping_);
 }
 
 void DpOptimizer::pay_for_step() {

@@ -35,6 +35,10 @@ class FloatRelease final : public GradientRelease {
     return gradients_.backward(losses, clipping);
   }
 
+  ClippedBackward add_example(const std::vector<torch::Tensor>&, const Clipping&) override {
+    throw Error("fast noise takes the losses of a batch; secure noise takes gradients");
+  }
+
   void finish(RandomStream& noise) override {
     for (auto& parameter : parameters_) {
       auto& sum = parameter.mutable_grad();

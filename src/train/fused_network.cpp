@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <set>
 
 #include "nn/layer.h"
@@ -98,6 +99,26 @@ class TrainingTargets final : public Targets {
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
 };
 
+// A buffer for every parameter's gradient, set by each pass.
+class GradientTargets final : public Targets {
+ public:
+  explicit GradientTargets(const Model& model) {
+    for (const auto& parameter : model.parameters()) {
+      order_.emplace(parameter.const_data_ptr(), gradients_.size());
+      gradients_.push_back(torch::zeros_like(parameter.detach()));
+    }
+  }
+  Target of(const torch::Tensor& parameter) override {
+    auto& gradient = gradients_[order_.at(parameter.const_data_ptr())];
+    return {gradient.mutable_data_ptr<float>(), Update{0.0f, 1.0f}};
+  }
+  const std::vector<torch::Tensor>& gradients() const { return gradients_; }
+
+ private:
+  std::map<const void*, size_t> order_;
+  std::vector<torch::Tensor> gradients_;
+};
+
 // Turns logits [classes] into the gradient of their cross-entropy times `scale`; returns the loss.
 double cross_entropy(const float* logits, int64_t classes, int64_t label, float scale,
                      float* gradient) {
@@ -118,22 +139,21 @@ std::unique_ptr<Layer> make_layer(const Site& site) {
   return nullptr;
 }
 
-class Sequence final : public Network {
+class Sequence {
  public:
-  Sequence(const Model& model, const Examples& data, const LocalPlan& plan)
+  Sequence(const Examples& data, int64_t largest_batch)
       : data_(data),
-        targets_(model, plan),
         example_shape_(data.features.sizes().slice(1).vec()),
         example_size_(product(example_shape_)),
-        batch_(std::min(plan.batch_size, data.size()) * example_size_) {}
+        batch_(largest_batch * example_size_) {}
 
   // False where a module has no fused layer.
-  bool build(const Modules& modules, int64_t largest_batch) {
+  bool build(const Modules& modules, int64_t largest_batch, Targets& targets) {
     auto shape = example_shape_;
     first_trained_ = modules.size();
     for (const auto& module : modules) {
       const bool trained_before = first_trained_ < layers_.size();
-      const Site site{*module, shape, largest_batch, trained_before, targets_};
+      const Site site{*module, shape, largest_batch, trained_before, targets};
       auto layer = make_layer(site);
       if (!layer) return false;
       if (!trained_before && !module->parameters().empty()) first_trained_ = layers_.size();
@@ -146,7 +166,8 @@ class Sequence final : public Network {
     return labels_below(data_, classes_);
   }
 
-  double step(const std::vector<int64_t>& indices) override {
+  // Forward and backward; returns the sum of the losses.
+  double run(const std::vector<int64_t>& indices) {
     const auto batch = static_cast<int64_t>(indices.size());
     gather(indices);
     inputs_.assign(1, batch_.data());
@@ -155,7 +176,6 @@ class Sequence final : public Network {
     const float* gradient = gradient_.data();
     for (size_t i = layers_.size(); i-- > first_trained_;)
       gradient = layers_[i]->backward(inputs_[i], gradient, batch);
-    targets_.step();
     return loss;
   }
 
@@ -180,7 +200,6 @@ class Sequence final : public Network {
   }
 
   const Examples& data_;
-  TrainingTargets targets_;
   std::vector<int64_t> example_shape_;
   int64_t example_size_;
   int64_t classes_ = 0;
@@ -190,15 +209,56 @@ class Sequence final : public Network {
   std::vector<const float*> inputs_;  // of each layer, then the logits
 };
 
+class TrainingNetwork final : public Network {
+ public:
+  TrainingNetwork(const Model& model, const Examples& data, const LocalPlan& plan)
+      : targets_(model, plan),
+        largest_batch_(std::min(plan.batch_size, data.size())),
+        sequence_(data, largest_batch_) {}
+  bool build(const Modules& modules) { return sequence_.build(modules, largest_batch_, targets_); }
+
+  double step(const std::vector<int64_t>& indices) override {
+    const double loss = sequence_.run(indices);
+    targets_.step();
+    return loss;
+  }
+
+ private:
+  TrainingTargets targets_;
+  int64_t largest_batch_;
+  Sequence sequence_;
+};
+
+class SequenceGradient final : public ExampleGradient {
+ public:
+  SequenceGradient(const Model& model, const Examples& data)
+      : targets_(model), sequence_(data, 1) {}
+  bool build(const Modules& modules) { return sequence_.build(modules, 1, targets_); }
+
+  double compute(int64_t index) override { return sequence_.run({index}); }
+  const std::vector<torch::Tensor>& gradients() const override { return targets_.gradients(); }
+
+ private:
+  GradientTargets targets_;
+  Sequence sequence_;
+};
+
 }  // namespace
 
 std::unique_ptr<Network> network_for(Model& model, const Examples& data, const LocalPlan& plan) {
   if (!plan_fits(plan) || !data_fits(data) || !parameters_fit(model)) return nullptr;
   const auto modules = sequence_of(model);
   if (modules.empty()) return nullptr;
-  auto network = std::make_unique<Sequence>(model, data, plan);
-  const int64_t largest_batch = std::min(plan.batch_size, data.size());
-  return network->build(modules, largest_batch) ? std::move(network) : nullptr;
+  auto network = std::make_unique<TrainingNetwork>(model, data, plan);
+  return network->build(modules) ? std::move(network) : nullptr;
+}
+
+std::unique_ptr<ExampleGradient> example_gradient_for(Model& model, const Examples& data) {
+  if (!data_fits(data) || !parameters_fit(model)) return nullptr;
+  const auto modules = sequence_of(model);
+  if (modules.empty()) return nullptr;
+  auto gradient = std::make_unique<SequenceGradient>(model, data);
+  return gradient->build(modules) ? std::move(gradient) : nullptr;
 }
 
 }  // namespace starling::fused

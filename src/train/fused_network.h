@@ -1,5 +1,5 @@
 #pragma once
-// The fast path of plain local training. With a small batch most of a step is not arithmetic but
+// The fast path of local training. With a small batch most of a step is not arithmetic but
 // graph building, allocation, passes of the optimizer over all weights and the packing of matrix
 // products. A Network runs a sequence of known layers forward and backward by hand, and plain SGD
 // inside the gradient product: W <- W - learning_rate g^T x in one pass over W.
@@ -30,5 +30,19 @@ class Network {
 // of more than 64 examples or of random size; labels that are not classes. The network trains the
 // model's own parameters in place; it must not outlive model or data.
 std::unique_ptr<Network> network_for(Model& model, const Examples& data, const LocalPlan& plan);
+
+// The gradient of one example's cross-entropy, for private steps that take one at a time.
+class ExampleGradient {
+ public:
+  virtual ~ExampleGradient() = default;
+  // Sets the gradients and returns the loss.
+  virtual double compute(int64_t index) = 0;
+  // One a parameter, in the order and shapes of Model::parameters().
+  virtual const std::vector<torch::Tensor>& gradients() const = 0;
+};
+
+// Null where autograd has to do it: models and data as above. A gradient depends on the model and
+// its example alone, to the bit.
+std::unique_ptr<ExampleGradient> example_gradient_for(Model& model, const Examples& data);
 
 }  // namespace starling::fused

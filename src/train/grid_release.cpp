@@ -63,6 +63,8 @@ class GridRelease final : public GradientRelease {
 
   void begin() override { sum_.clear(); }
   ClippedBackward add(const torch::Tensor& losses, const Clipping& clipping) override;
+  ClippedBackward add_example(const std::vector<torch::Tensor>& gradients,
+                              const Clipping& clipping) override;
   void finish(RandomStream& noise) override;
 
  private:
@@ -76,7 +78,7 @@ class GridRelease final : public GradientRelease {
       rest = rest.subspan(size);
     }
   }
-  void take_gradient(const torch::Tensor& losses);
+  void take_gradient(const std::vector<torch::Tensor>& gradients);
   graph::ClipFactors factors(const Clipping& clipping);
 
   GaussianNoise noise_;
@@ -87,9 +89,7 @@ class GridRelease final : public GradientRelease {
   GridSum sum_;
 };
 
-void GridRelease::take_gradient(const torch::Tensor& losses) {
-  const auto gradients = torch::autograd::grad({losses}, parameters_, {}, /*retain_graph=*/false,
-                                               /*create_graph=*/false, /*allow_unused=*/true);
+void GridRelease::take_gradient(const std::vector<torch::Tensor>& gradients) {
   for_each_part([&](size_t p, std::span<double> values) {
     std::ranges::fill(values, 0.0);
     if (!gradients[p].defined()) return;
@@ -110,7 +110,14 @@ ClippedBackward GridRelease::add(const torch::Tensor& losses, const Clipping& cl
   check(losses);
   graph::check_clipping(clipping, std::ssize(parameters_));
   if (losses.size(0) == 0) return {torch::zeros({0}, torch::kDouble), 0, 0};
-  take_gradient(losses);
+  return add_example(torch::autograd::grad({losses}, parameters_, {}, /*retain_graph=*/false,
+                                           /*create_graph=*/false, /*allow_unused=*/true),
+                     clipping);
+}
+
+ClippedBackward GridRelease::add_example(const std::vector<torch::Tensor>& gradients,
+                                         const Clipping& clipping) {
+  take_gradient(gradients);
   const auto clip = factors(clipping);
   if (clip.report.non_finite > 0) return clip.report;
   // Flat clipping is left to the grid, which bounds the whole vector whatever the kind.

@@ -5,6 +5,7 @@
 // C on the sum; they differ in arithmetic.
 
 #include <memory>
+#include <vector>
 
 #include "starling/core/random.h"
 #include "starling/nn/per_example.h"
@@ -20,6 +21,9 @@ class GradientRelease {
   virtual void begin() = 0;
   // Adds the clipped gradients of losses [B]; consumes their graph.
   virtual ClippedBackward add(const torch::Tensor& losses, const Clipping& clipping) = 0;
+  // Adds one example by its gradient, one tensor a parameter.
+  virtual ClippedBackward add_example(const std::vector<torch::Tensor>& gradients,
+                                      const Clipping& clipping) = 0;
   // Leaves the noised mean in the parameters' .grad.
   virtual void finish(RandomStream& noise) = 0;
 };

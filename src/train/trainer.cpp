@@ -30,6 +30,11 @@ std::unique_ptr<torch::optim::Optimizer> optimizer_of(const Model& model, const 
       plan.correction);
 }
 
+void report(const ClippedBackward& result, LocalMetrics& metrics) {
+  metrics.clipped += result.clipped;
+  metrics.non_finite += result.non_finite;
+}
+
 // One physical chunk after the other, so that memory is bounded by `physical_batch`.
 template <class Backward>
 void backward_in_chunks(Model& model, const Examples& data, const Indices& indices,
@@ -40,9 +45,19 @@ void backward_in_chunks(Model& model, const Examples& data, const Indices& indic
     const auto batch = data.at({indices.begin() + first, indices.begin() + last});
     const auto losses = example_losses(model, batch);
     metrics.loss_sum += losses.detach().sum(torch::kDouble).item<double>();
-    const ClippedBackward result = backward(losses);
-    metrics.clipped += result.clipped;
-    metrics.non_finite += result.non_finite;
+    report(backward(losses), metrics);
+  }
+}
+
+void add_one_by_one(const Indices& indices, fused::ExampleGradient& gradient, DpOptimizer& dp,
+                    LocalMetrics& metrics) {
+  for (const int64_t index : indices) {
+    const double loss = gradient.compute(index);
+    metrics.loss_sum += loss;
+    if (std::isfinite(loss))
+      report(dp.add_example(gradient.gradients()), metrics);
+    else
+      ++metrics.non_finite;
   }
 }
 
@@ -150,8 +165,15 @@ LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan
   DpOptimizer dp(model, *optimizer, privacy.plan, privacy.recorded, plan.steps, owner);
   dp.set_clipping(privacy.clipping);
   dp.set_noise(privacy.noise);
-  const int64_t chunk = privacy.noise == NoiseKind::secure ? 1 : plan.physical_batch;
   BatchSampler sampler = private_sampler(privacy.plan, data.size(), owner);
+  const bool secure = privacy.noise == NoiseKind::secure;
+  if (const auto gradient = secure ? fused::example_gradient_for(model, data) : nullptr) {
+    return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
+      add_one_by_one(indices, *gradient, dp, metrics);
+      dp.step();
+    });
+  }
+  const int64_t chunk = secure ? 1 : plan.physical_batch;
   return for_each_batch(sampler, plan.steps, [&](const Indices& indices, LocalMetrics& metrics) {
     backward_in_chunks(model, data, indices, chunk, metrics,
                        [&](const torch::Tensor& losses) { return dp.backward(losses); });

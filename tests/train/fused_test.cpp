@@ -121,6 +121,40 @@ TEST(FusedTraining, MatchesAutograd_EveryBatchSize) {
                             "batches of " + std::to_string(batch));
 }
 
+// The gradients that autograd finds for one example.
+std::vector<torch::Tensor> gradients_of(Model& model, const Examples& data, int64_t index) {
+  const auto loss = example_losses(model, data.at({index}));
+  return torch::autograd::grad({loss.sum()}, model.parameters());
+}
+
+TEST(FusedTraining, MatchesAutograd_OneExampleAtATime) {
+  const auto data = examples_of({9, 2, 12, 12}, 3);
+  const auto model =
+      as_model(nn::Sequential(nn::Conv2d(2, 5, 3), nn::ReLU(), nn::MaxPool2d(2), nn::Flatten(),
+                              nn::Linear(125, 11), nn::Tanh(), nn::Linear(11, 3)));
+  const auto gradient = fused::example_gradient_for(*model, data);
+  ASSERT_NE(gradient, nullptr);
+  gradient->compute(8);
+  const auto last = gradient->gradients().front().clone();
+  for (int64_t index = 0; index < data.size(); ++index) {
+    const double loss = gradient->compute(index);
+    const auto expected = gradients_of(*model, data, index);
+    ASSERT_EQ(gradient->gradients().size(), expected.size());
+    for (size_t p = 0; p < expected.size(); ++p)
+      EXPECT_TRUE(torch::allclose(gradient->gradients()[p], expected[p], kRelative, kAbsolute))
+          << index << " " << p;
+    EXPECT_NEAR(loss, example_losses(*model, data.at({index})).item<double>(), 1e-4);
+  }
+  EXPECT_TRUE(torch::equal(gradient->gradients().front(), last)) << "whatever came before it";
+}
+
+TEST(FusedTraining, LeavesToAutogradWhatIsNoClass) {
+  auto data = examples_of({9, 6}, 2);
+  data.labels = torch::randn({9});
+  const auto model = as_model(nn::Sequential(nn::Linear(6, 1)));
+  EXPECT_EQ(fused::example_gradient_for(*model, data), nullptr);
+}
+
 TEST(FusedTraining, MatchesAutograd_RandomWidths) {
   torch::manual_seed(11);
   for (int trial = 0; trial < 40; ++trial) {

@@ -227,35 +227,74 @@ TEST(DpOptimizer, NoisesATiedParameterOnce) {
   }
 }
 
-std::shared_ptr<Model> small_network() {
+using MakeModel = std::shared_ptr<Model> (*)();
+
+std::shared_ptr<Model> normalised_network() {
   torch::manual_seed(3);
   return as_model(nn::Sequential(nn::Conv2d(1, 2, 3), nn::GroupNorm(1, 2), nn::ReLU(),
                                  nn::Flatten(), nn::Linear(32, 3)));
 }
 
-torch::Tensor trained(const ExampleLevel& privacy, const RandomKey& key) {
+// Of layers that need no autograd.
+std::shared_ptr<Model> plain_network() {
+  torch::manual_seed(3);
+  return as_model(nn::Sequential(nn::Conv2d(1, 2, 3), nn::ReLU(), nn::MaxPool2d(2), nn::Flatten(),
+                                 nn::Linear(8, 3)));
+}
+
+struct Trained {
+  torch::Tensor parameters;
+  LocalMetrics metrics;
+};
+
+// Every `bad`th of 40 images has a pixel that is not a number.
+Trained trained(MakeModel make, const ExampleLevel& privacy, const RandomKey& key,
+                int64_t bad = 41) {
   torch::manual_seed(4);
-  const Examples data{torch::randn({40, 1, 6, 6}), torch::randint(0, 3, {40}, torch::kLong)};
-  auto model = small_network();
+  Examples data{torch::randn({40, 1, 6, 6}), torch::randint(0, 3, {40}, torch::kLong)};
+  for (int64_t i = bad; i < 40; i += bad) data.features[i][0][2][3] = NAN;
+  auto model = make();
   LocalPlan local;
   local.steps = 3;
-  train_privately(*model, data, local, privacy, {key, 0, 0});
+  const auto metrics = train_privately(*model, data, local, privacy, {key, 0, 0});
   std::vector<torch::Tensor> parts;
   for (const auto& parameter : model->parameters()) parts.push_back(parameter.detach().flatten());
-  return torch::cat(parts);
+  return {torch::cat(parts), metrics};
 }
 
 TEST(SecureNoise, TrainingAgreesWithFastNoiseAndIsRepeatableUnderASeed) {
   const auto quiet = plan({.batch_size = 16, .clip_norm = 0.5, .noise_multiplier = 1e-6}, 40);
-  ExampleLevel privacy{quiet, ledger_entry(quiet, 3, 0, 0), Clipping::Kind::flat, NoiseKind::fast};
   const auto seed = RandomKey::from_seed(9);
-  const auto fast = trained(privacy, seed);
-  privacy.noise = NoiseKind::secure;
-  const auto secure = trained(privacy, seed);
-  EXPECT_TRUE(torch::allclose(fast, secure, 1e-4, 1e-5));
-  EXPECT_TRUE(torch::equal(secure, trained(privacy, seed)));
-  EXPECT_FALSE(torch::equal(trained(privacy, RandomKey::from_system()),
-                            trained(privacy, RandomKey::from_system())));
+  for (const MakeModel make : {normalised_network, plain_network}) {
+    for (const auto clipping :
+         {Clipping::Kind::flat, Clipping::Kind::per_layer, Clipping::Kind::automatic}) {
+      ExampleLevel privacy{quiet, ledger_entry(quiet, 3, 0, 0), clipping, NoiseKind::fast};
+      const auto fast = trained(make, privacy, seed, 5);
+      privacy.noise = NoiseKind::secure;
+      const auto secure = trained(make, privacy, seed, 5);
+      EXPECT_TRUE(torch::allclose(fast.parameters, secure.parameters, 1e-4, 1e-5));
+      EXPECT_EQ(fast.metrics.clipped, secure.metrics.clipped);
+      EXPECT_EQ(fast.metrics.non_finite, secure.metrics.non_finite);
+      EXPECT_GT(secure.metrics.non_finite, 0);
+      EXPECT_TRUE(torch::equal(secure.parameters, trained(make, privacy, seed, 5).parameters));
+    }
+  }
+  ExampleLevel privacy{quiet, ledger_entry(quiet, 3, 0, 0), Clipping::Kind::flat,
+                       NoiseKind::secure};
+  EXPECT_FALSE(torch::equal(trained(plain_network, privacy, RandomKey::from_system()).parameters,
+                            trained(plain_network, privacy, RandomKey::from_system()).parameters));
+}
+
+TEST(SecureNoise, TakesAnExampleByItsGradientOnly) {
+  Line line;
+  DpOptimizer dp(*line.model, *line.sgd, plan_of(1.0, 1.0), line.ledger, RandomKey::from_seed(1));
+  const auto gradient = torch::ones({1, kWidth}, torch::kDouble);
+  EXPECT_THROW(dp.add_example({gradient}), Error) << "fast noise sums batches";
+  dp.step();
+  dp.set_noise(NoiseKind::secure);
+  EXPECT_THROW(dp.add_example({}), Error);
+  EXPECT_THROW(dp.add_example({gradient.t()}), Error);
+  EXPECT_EQ(dp.add_example({gradient}).clipped, 1);
 }
 
 }  // namespace

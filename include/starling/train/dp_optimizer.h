@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "starling/core/random.h"
 #include "starling/nn/per_example.h"
@@ -51,6 +52,10 @@ class DpOptimizer {
   // losses: [B] per-example losses of this step's batch, or of one chunk of it when called several
   // times. Gradients that the parameters held before the step's first call are dropped.
   ClippedBackward backward(const torch::Tensor& losses);
+  // In the place of backward for one example whose gradient is known, one tensor for each of the
+  // module's trainable parameters, in their order and shapes. Errors: Error where they do not fit,
+  // or where the noise is not secure.
+  ClippedBackward add_example(const std::vector<torch::Tensor>& gradients);
   // Noise, divide, inner step, clear. Without a backward since the last step: an empty batch.
   void step();
 
