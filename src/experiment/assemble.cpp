@@ -37,10 +37,20 @@ ServerOptions server_options(const Experiment& experiment, const Federation& fed
   return options;
 }
 
+std::vector<std::vector<double>> initial_values(const std::vector<DeviceGroup>& devices) {
+  std::vector<std::vector<double>> all;
+  for (const auto& device : devices) {
+    const FlatLayout layout(device.initial);
+    layout.read(device.initial, all.emplace_back(static_cast<size_t>(layout.size())));
+  }
+  return all;
+}
+
 }  // namespace
 
 Server make_server(const Experiment& experiment, const Federation& federation) {
-  auto strategy = make_strategy(experiment.strategy, federation.public_answers);
+  auto strategy = make_strategy(experiment.strategy, federation.public_answers,
+                                initial_values(federation.devices));
   const auto options = server_options(experiment, federation, *strategy);
   return {federation.initial, std::move(strategy), options};
 }
@@ -53,8 +63,9 @@ Simulation make_simulation(const Experiment& experiment, Federation& federation,
                         experiment.compute.threads_per_client);
   simulation.set_channel({experiment.attack, federation.attackers, experiment.communication,
                           RandomKey::from_seed(static_cast<uint64_t>(experiment.seed))});
-  for (const auto& [factory, count] : federation.devices) simulation.add_devices(factory, count);
-  simulation.set_public(federation.public_features);
+  for (const auto& device : federation.devices)
+    simulation.add_devices(device.factory, device.initial, device.clients);
+  simulation.set_public(federation.public_examples.features);
   if (federation.root) simulation.set_root(*federation.root);
   return simulation;
 }

@@ -11,6 +11,7 @@ RoundEvaluation evaluate_round(const Experiment& experiment, const Federation& f
   evaluated.test = simulation.evaluate(server.global(), federation.test, batch_size);
   if (federation.stamped_test)
     evaluated.stamped = simulation.evaluate(server.global(), *federation.stamped_test, batch_size);
+  evaluated.devices = simulation.evaluate_devices(server, federation.test, batch_size);
   if (experiment.evaluation.per_client)
     evaluated.clients = simulation.evaluate_clients(server, batch_size);
   return evaluated;

@@ -11,6 +11,7 @@ namespace starling::experiment {
 struct RoundEvaluation {
   std::optional<Evaluation> test;
   std::optional<Evaluation> stamped;  // under a backdoor
+  std::vector<Evaluation> devices;    // by class, of a strategy with a global model for each
   std::vector<Evaluation> clients;    // by client id, each on its own examples: private in a DP run
 };
 

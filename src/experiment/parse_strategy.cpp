@@ -73,7 +73,10 @@ struct Reader {
   }
   void operator()(FedDfSpec& s) { distilling(s); }
   void operator()(DsFlSpec& s) { distilling(s); }
-  void operator()(FedMdSpec& s) { distilling(s); }
+  void operator()(FedMdSpec& s) {
+    distilling(s);
+    count("pretraining_epochs", 0, s.pretraining_epochs);
+  }
 
   template <class Spec>
   void distilling(Spec& s) {
@@ -81,6 +84,7 @@ struct Reader {
     JsonObject inner = object.object_or_empty("distillation");
     Reader reader{inner};
     reader.count("public_examples", 1, s.distillation.public_examples);
+    s.distillation.examples_per_round = inner.optional_integer("examples_per_round", 1, kMany);
     reader.count("epochs", 1, s.distillation.epochs);
     reader.count("batch_size", 1, s.distillation.batch_size);
     reader.number("learning_rate", kPositive, s.distillation.learning_rate);

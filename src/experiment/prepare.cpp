@@ -1,12 +1,14 @@
 #include "experiment/prepare.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <thread>
 
 #include "experiment/fingerprint.h"
+#include "federated/public_set.h"
 #include "starling/core/error.h"
 #include "starling/core/log.h"
 
@@ -41,9 +43,28 @@ int64_t cores_of(const Ranks& ranks) {
 // LibTorch's own random layers share one generator: they are repeatable on one worker only.
 int64_t workers_for(const RunOptions& options, const Federation& federation, const Ranks& ranks) {
   if (draws_random_numbers(federation.factory, federation.test)) return 1;
-  for (const auto& [factory, clients] : federation.devices)
-    if (draws_random_numbers(factory, federation.test)) return 1;
+  for (const auto& device : federation.devices)
+    if (draws_random_numbers(device.factory, federation.test)) return 1;
   return options.workers > 0 ? options.workers : cores_of(ranks);
+}
+
+// Each architecture once, on the public set with its labels.
+void pretrain(const Experiment& experiment, Federation& federation) {
+  const auto* fedmd = std::get_if<FedMdSpec>(&experiment.strategy);
+  if (fedmd == nullptr || fedmd->pretraining_epochs == 0) return;
+  at::set_num_threads(static_cast<int>(experiment.compute.threads_per_client));
+  const auto key =
+      RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)).derive("pretraining");
+  const auto pretrained = [&](const ModelFactory& factory, int64_t architecture) {
+    const auto model = factory();
+    learn_labels(*model, federation.public_examples, fedmd->distillation, fedmd->pretraining_epochs,
+                 {key, architecture, 0});
+    return state_of(*model);
+  };
+  federation.initial = pretrained(federation.factory, 0);
+  for (size_t i = 0; i < federation.devices.size(); ++i)
+    federation.devices[i].initial =
+        pretrained(federation.devices[i].factory, static_cast<int64_t>(i) + 1);
 }
 
 }  // namespace
@@ -51,6 +72,7 @@ int64_t workers_for(const RunOptions& options, const Federation& federation, con
 Prepared prepare(const Experiment& experiment, const RunOptions& options, const Ranks& ranks) {
   Prepared prepared;
   prepared.federation = probed(experiment, options);
+  pretrain(experiment, prepared.federation);
   prepared.workers = workers_for(options, prepared.federation, ranks);
   prepared.resolved = to_json(self_contained(experiment));
   prepared.config = config_hash(prepared.resolved, prepared.federation.data_hash,

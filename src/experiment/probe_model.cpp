@@ -37,7 +37,7 @@ ProbeReport probe_model(const Federation& federation, const std::string& source)
       checked(federation, federation.factory, source + ": /model", torch::kFloat32, probe);
   for (size_t i = 0; i < federation.devices.size(); ++i) {
     const auto device =
-        checked(federation, federation.devices[i].first,
+        checked(federation, federation.devices[i].factory,
                 source + ": /devices/" + std::to_string(i) + "/model", torch::kFloat32, probe);
     report.examples += device.examples;
     report.norm_error = std::max(report.norm_error, device.norm_error);

@@ -149,6 +149,11 @@ void check_standardization(const Experiment& experiment, const std::string& sour
     fail(source, "/dataset/standardization/kind",
          "\"private\" bounds what one example changes in the sums of its client's columns, and so "
          "needs /privacy/unit \"example\": nothing bounds what a whole client changes");
+  const auto* fedmd = std::get_if<FedMdSpec>(&experiment.strategy);
+  if (fedmd != nullptr && fedmd->pretraining_epochs > 0)
+    fail(
+        source, "/strategy/pretraining_epochs",
+        "trains before columns are standardised, which \"private\" does at the first round; use 0");
 }
 
 void check_both(const Experiment& experiment, const std::string& source) {

@@ -142,11 +142,9 @@ class Federation {
   }
 
   void check_devices() const {
-    if (experiment_.devices.empty() || std::holds_alternative<DsFlSpec>(experiment_.strategy) ||
-        std::holds_alternative<FedMdSpec>(experiment_.strategy))
-      return;
+    if (experiment_.devices.empty() || distillation_of(experiment_.strategy) != nullptr) return;
     fail("/devices", "gives clients other models, and strategy " + quoted(strategy_) +
-                         " averages models that are alike; use \"dsfl\" or \"fedmd\"");
+                         " averages models that are alike; use \"feddf\", \"dsfl\" or \"fedmd\"");
   }
 
   void check_distillation() const {

@@ -231,6 +231,7 @@ void Run::record(const experiment::RoundEvaluation& evaluated, RoundRecord& reco
   record.auc = test.auc();
   record.f1 = test.f1();
   if (evaluated.stamped) record.attack_success = evaluated.stamped->accuracy();
+  for (const auto& device : evaluated.devices) record.device_accuracy.push_back(device.accuracy());
   if (!evaluated.clients.empty()) record_clients(evaluated.clients, record);
 }
 
@@ -343,7 +344,7 @@ RunResult Run::finish() {
   record_.status = status();
   record_.seconds += seconds_since(start_);
   experiment::complete_record(record_, experiment_, federation_, spending_, server_.global());
-  folder_.finish(record_, server_.global());
+  folder_.finish(record_, server_.global(), simulation_->device_models(server_));
   if (!stopped_by_) key_.retire();
   log::info("run " + record_.id + ": " + record_.status);
   log::close_file();

@@ -163,8 +163,11 @@ void RunFolder::append_client(int64_t round, int64_t client, const Evaluation& e
               "\n");
 }
 
-void RunFolder::finish(const RunRecord& record, const StateDict& model) const {
+void RunFolder::finish(const RunRecord& record, const StateDict& model,
+                       const std::vector<StateDict>& device_models) const {
   save_state(model, path("model.safetensors"));
+  for (size_t i = 0; i < device_models.size(); ++i)
+    save_state(device_models[i], path("model_device_" + std::to_string(i) + ".safetensors"));
   write_file_atomically(path("report.html"), report_html(record));
   write_file_atomically(path("run.json"), to_json(record).dump(2) + "\n");
 }

@@ -45,7 +45,8 @@ class RunFolder {
   void append_client(int64_t round, int64_t client, const Evaluation& evaluation,
                      bool is_regression, bool is_private);
   // run.json comes last: where it says that the run is complete, everything is there.
-  void finish(const RunRecord& record, const StateDict& model) const;
+  void finish(const RunRecord& record, const StateDict& model,
+              const std::vector<StateDict>& device_models) const;
 
  private:
   DurableFile& open(std::unique_ptr<DurableFile>& file, const Table& table,

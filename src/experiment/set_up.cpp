@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "experiment/load_examples.h"
 #include "experiment/vocabulary.h"
@@ -144,6 +145,14 @@ Examples set_aside(const Experiment& experiment, Dataset& train, int64_t count,
                      experiment.compute.dtype);
 }
 
+// In an order of the seed's, so that those in turn are of every kind.
+void mix(const Experiment& experiment, Examples& examples) {
+  std::vector<int64_t> order(static_cast<size_t>(examples.size()));
+  std::iota(order.begin(), order.end(), 0);
+  RandomStream(seed_key(experiment).derive("public"), {Purpose::data}).shuffle(order);
+  examples = examples.at(order);
+}
+
 // The server's own examples, and those that are public.
 void take_root(const Experiment& experiment, Dataset& train, Federation& federation,
                const std::string& source) {
@@ -151,10 +160,15 @@ void take_root(const Experiment& experiment, Dataset& train, Federation& federat
     federation.root = set_aside(experiment, train, fltrust->root_examples,
                                 source + ": /aggregation/root_examples");
   if (const auto* distillation = distillation_of(experiment.strategy)) {
-    federation.public_features = set_aside(experiment, train, distillation->public_examples,
-                                           source + ": /strategy/distillation/public_examples")
-                                     .features;
-    federation.public_answers = distillation->public_examples * train.outputs();
+    federation.public_examples = set_aside(experiment, train, distillation->public_examples,
+                                           source + ": /strategy/distillation/public_examples");
+    const int64_t a_round =
+        distillation->examples_per_round.value_or(distillation->public_examples);
+    if (a_round > distillation->public_examples)
+      throw InputError(source + ": /strategy/distillation/examples_per_round",
+                       std::to_string(a_round) + " is more than there are public_examples");
+    if (distillation->examples_per_round) mix(experiment, federation.public_examples);
+    federation.public_answers = a_round * train.outputs();
   }
 }
 
@@ -224,8 +238,8 @@ std::shared_ptr<Model> make_models(const Experiment& experiment, const Dataset& 
   for (size_t i = 0; i < experiment.devices.size(); ++i) {
     const auto& device = experiment.devices[i];
     clients += device.clients;
-    federation.devices.emplace_back(
-        checked(device.model, "/devices/" + std::to_string(i) + "/model").first, device.clients);
+    auto [make, first] = checked(device.model, "/devices/" + std::to_string(i) + "/model");
+    federation.devices.push_back({std::move(make), device.clients, state_of(*first)});
   }
   if (clients > std::ssize(federation.clients))
     throw InputError(source + ": /devices", "are for " + std::to_string(clients) +

@@ -63,8 +63,8 @@ std::vector<ColumnRecord> standardize(Federation& federation,
   if (federation.stamped_test)
     apply(federation.columns, moments, federation.stamped_test->features);
   if (federation.root) apply(federation.columns, moments, federation.root->features);
-  if (federation.public_features.defined())
-    apply(federation.columns, moments, federation.public_features);
+  if (federation.public_examples.features.defined())
+    apply(federation.columns, moments, federation.public_examples.features);
 
   std::vector<ColumnRecord> columns;
   for (size_t i = 0; i < moments.size(); ++i) {

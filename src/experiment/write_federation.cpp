@@ -31,6 +31,7 @@ struct Fields {
     weights(s.weights);
     json["temperature"] = s.temperature;
     json["distillation"] = {{"public_examples", s.distillation.public_examples},
+                            {"examples_per_round", optional(s.distillation.examples_per_round)},
                             {"epochs", s.distillation.epochs},
                             {"batch_size", s.distillation.batch_size},
                             {"learning_rate", s.distillation.learning_rate}};
@@ -67,7 +68,10 @@ struct Fields {
   }
   void operator()(const FedDfSpec& s) { distilling(s); }
   void operator()(const DsFlSpec& s) { distilling(s); }
-  void operator()(const FedMdSpec& s) { distilling(s); }
+  void operator()(const FedMdSpec& s) {
+    distilling(s);
+    json["pretraining_epochs"] = s.pretraining_epochs;
+  }
 
   void operator()(const MeanAggregation&) {}
   void operator()(const MedianAggregation&) {}

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "starling/federated/strategy.h"
+#include "federated/consensus.h"
 
 namespace starling {
 
@@ -12,16 +12,17 @@ class AnswerExchange : public Strategy {
  public:
   bool keeps_local(const TensorPlace&) const override { return true; }
   int64_t upload_size(int64_t) const override { return distilling_.answers; }
-  int64_t download_size(int64_t) const override { return std::ssize(consensus_); }
+  int64_t download_size(int64_t) const override { return std::ssize(consensus_.values()); }
   void upload(const LocalResult& result, ClientMemory&, std::span<double> upload) const override {
     std::ranges::copy(result.answers, upload.begin());
   }
   const Distilling* distilling() const override { return &distilling_; }
-  std::span<const double> consensus() const override { return consensus_; }
+  std::span<const double> consensus() const override { return consensus_.values(); }
+  int64_t consensuses() const override { return consensus_.count(); }
   void apply(std::span<double>, const MeanUpload& mean) override {
-    consensus_.assign(mean.values.begin(), mean.values.end());
+    consensus_.replace(mean.values);
   }
-  ServerSlots slots() override { return {{"consensus", &consensus_}}; }
+  ServerSlots slots() override { return consensus_.slots(); }
 
  protected:
   AnswerExchange(Weighting weights, const Distilling& distilling)
@@ -29,7 +30,7 @@ class AnswerExchange : public Strategy {
 
  private:
   Distilling distilling_;
-  std::vector<double> consensus_;
+  Consensus consensus_;
 };
 
 }  // namespace starling

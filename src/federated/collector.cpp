@@ -84,12 +84,21 @@ void Collector::check(const ClientUpdate& update) const {
     throw Error("it claims " + std::to_string(update.examples) + " examples");
   if (!registered.empty() && update.examples > registered[client])
     throw Error("it claims more examples than the client is registered with");
-  if (!update.own_model) check_same_layout(server_.global(), update.state, "the update");
+  if (!update.device) check_same_layout(server_.global(), update.state, "the update");
+  check_device(update);
   const Distilling* distilling = server_.strategy().distilling();
   const int64_t expected = distilling == nullptr ? 0 : distilling->answers;
   if (std::ssize(update.answers) != expected)
     throw Error("it holds " + std::to_string(update.answers.size()) + " answers where " +
                 std::to_string(expected) + " are expected");
+}
+
+void Collector::check_device(const ClientUpdate& update) const {
+  const auto models = server_.strategy().device_models();
+  if (!update.device || models.empty()) return;
+  if (*update.device >= models.size() ||
+      update.device_update.size() != models[*update.device].size())
+    throw Error("it is of a model that no class of devices has");
 }
 
 void Collector::read_model(const StateDict& trained, ClientState& state, const StateDict& start) {
@@ -104,7 +113,7 @@ void Collector::read_model(const StateDict& trained, ClientState& state, const S
 
 void Collector::read_update(const ClientUpdate& update, ClientState& state,
                             const StateDict& start) {
-  if (update.own_model) {
+  if (update.device) {
     std::ranges::fill(update_, 0.0);
   } else if (server_.options().example_sums) {
     server_.layout().read(update.state, update_);
@@ -115,7 +124,8 @@ void Collector::read_update(const ClientUpdate& update, ClientState& state,
   if (std::ranges::binary_search(channel_.attackers, update.client))
     attack_update(channel_.attack, update_, update.client, round_, channel_.key);
   LocalResult result;
-  result.update = update_;
+  result.update = update.device_update.empty() ? update_ : update.device_update;
+  result.device = update.device;
   result.steps = update.metrics.steps;
   result.examples = update.examples;
   result.learning_rate = update.learning_rate;
@@ -127,12 +137,12 @@ void Collector::read_update(const ClientUpdate& update, ClientState& state,
 }
 
 // Through the wire: what the server goes on with is what it decodes.
-void Collector::send(int64_t client, ClientState& state) {
-  const StreamId id{Purpose::compression, client, round_};
+void Collector::send(const ClientUpdate& update, ClientState& state) {
+  const StreamId id{Purpose::compression, update.client, round_};
+  const auto size = std::ssize(update.device_update.empty() ? update_ : update.device_update);
   if (server_.sends_whole_upload()) {
     bytes_up_ += std::holds_alternative<NoCompression>(channel_.communication)
-                     ? upload_bytes(channel_.communication,
-                                    server_.strategy().sent_size(server_.layout().size()))
+                     ? upload_bytes(channel_.communication, server_.strategy().sent_size(size))
                      : compress(channel_.communication, upload_, state.residual, channel_.key, id);
     return;
   }
@@ -146,7 +156,7 @@ bool Collector::add(const ClientUpdate& update, ClientState& state, const StateD
     check(update);
     ClientState next = state;
     read_update(update, next, start);
-    send(update.client, next);
+    send(update, next);
     sum_.add(upload_, server_.weight_of(update.examples));
     state = std::move(next);
     seen_[static_cast<size_t>(update.client)] = true;

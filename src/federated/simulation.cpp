@@ -96,25 +96,38 @@ Simulation::Simulation(const ModelFactory& factory, std::vector<Client> clients,
 
 Simulation::~Simulation() = default;
 
-void Simulation::add_devices(const ModelFactory& factory, int64_t clients) {
-  if (std::ssize(device_of_) + clients > std::ssize(clients_))
+void Simulation::add_devices(const ModelFactory& factory, const StateDict& initial,
+                             int64_t clients) {
+  if (std::ssize(client_devices_) + clients > std::ssize(clients_))
     throw Error("devices for more than the " + std::to_string(clients_.size()) + " clients");
-  const auto initial = state_of(*factory());
-  Device device{{}, initial, FlatLayout(initial)};
+  Device device{{}, clone(initial), FlatLayout(initial)};
   for (size_t i = 0; i < replicas_.size(); ++i) device.replicas.push_back(factory());
-  device_of_.insert(device_of_.end(), static_cast<size_t>(clients), devices_.size());
+  client_devices_.insert(client_devices_.end(), static_cast<size_t>(clients), devices_.size());
   devices_.push_back(std::move(device));
 }
 
-const Simulation::Device* Simulation::device_of(int64_t client) const {
+std::optional<size_t> Simulation::device_of(int64_t client) const {
   const auto id = static_cast<size_t>(client);
-  return id < device_of_.size() ? &devices_[device_of_[id]] : nullptr;
+  return id < client_devices_.size() ? std::optional(client_devices_[id]) : std::nullopt;
 }
 
-StateDict Simulation::Device::model_of(const ClientState& state) const {
+StateDict Simulation::Device::with(std::span<const double> values) const {
   StateDict model = clone(initial);
-  if (!state.personal.empty()) layout.write(state.personal, model);
+  if (!values.empty()) layout.write(values, model);
   return model;
+}
+
+StateDict Simulation::device_start(const Server& server, size_t device,
+                                   const ClientState& state) const {
+  const auto models = server.strategy().device_models();
+  return devices_[device].with(models.empty() ? state.personal : models[device]);
+}
+
+std::vector<StateDict> Simulation::device_models(const Server& server) const {
+  std::vector<StateDict> models;
+  for (size_t i = 0; i < server.strategy().device_models().size(); ++i)
+    models.push_back(device_start(server, i, {}));
+  return models;
 }
 
 void Simulation::on_workers(int64_t jobs,
@@ -156,43 +169,60 @@ ClientUpdate Simulation::train_client(Model& model, const Client& client, const 
     digested = state_of(model);
   }
   auto update = client.train(model, digested, task);
-  update.answers = answers_of(model, public_, *distilling);
+  update.answers = answers_of(
+      model, public_in_turn(public_, *distilling, server.strategy().consensuses()), *distilling);
   return update;
 }
 
-ClientUpdate Simulation::train_own(const Device& device, size_t worker, const Client& client,
-                                   const Server& server, const ClientTask& task) const {
-  auto update = train_client(*device.replicas[worker], client, server,
-                             device.model_of(states_[static_cast<size_t>(client.id())]), task);
-  update.own_model = true;
+ClientUpdate Simulation::train_on_device(size_t device, size_t worker, const Client& client,
+                                         const Server& server, const ClientTask& task) const {
+  const auto start = device_start(server, device, states_[static_cast<size_t>(client.id())]);
+  auto update = train_client(*devices_[device].replicas[worker], client, server, start, task);
+  update.device = device;
+  if (server.strategy().device_models().empty()) return update;
+  const auto& layout = devices_[device].layout;
+  update.device_update.resize(static_cast<size_t>(layout.size()));
+  layout.read_difference(update.state, start, update.device_update);
   return update;
 }
 
-// The server's own student of the clients' mean answers.
+// The global models, students of the clients' mean answers: the server's and those of devices.
 void Simulation::distil_global(Server& server, int64_t round, const RandomKey& key) {
-  if (server.strategy().consensus().empty()) return;
-  on_workers(1, [&](Model& model, size_t, int64_t) {
-    load_state(model, server.global());
-    learn_consensus(model, public_, server.strategy(), {key.derive("distillation"), -1, round});
-    const auto distilled = state_of(model);
-    if (!all_finite(distilled))
-      throw Error("the distilled model would not be finite in " + first_non_finite(distilled) +
-                  "; lower the learning rate of strategy.distillation");
-    server.restore(distilled, server.clip_norm());
+  Strategy& strategy = server.strategy();
+  if (strategy.consensus().empty()) return;
+  std::vector<StateDict> distilled(1 + strategy.device_models().size());
+  on_workers(std::ssize(distilled), [&](Model& own, size_t worker, int64_t job) {
+    const auto device = static_cast<size_t>(job) - 1;
+    Model& model = job == 0 ? own : *devices_[device].replicas[worker];
+    load_state(model, job == 0 ? server.global() : device_start(server, device, {}));
+    learn_consensus(model, public_, strategy, {key.derive("distillation"), -1 - job, round});
+    distilled[static_cast<size_t>(job)] = state_of(model);
   });
+  for (const auto& state : distilled)
+    if (!all_finite(state))
+      throw Error("the distilled model would not be finite in " + first_non_finite(state) +
+                  "; lower the learning rate of strategy.distillation");
+  server.restore(distilled[0], server.clip_norm());
+  for (size_t device = 0; device + 1 < distilled.size(); ++device) {
+    std::vector<double> values(static_cast<size_t>(devices_[device].layout.size()));
+    devices_[device].layout.read(distilled[device + 1], values);
+    strategy.set_device_model(device, std::move(values));
+  }
 }
 
 // A client that keeps its whole model is sent one the first time.
 int64_t Simulation::bytes_down(const Server& server,
                                const std::vector<int64_t>& participants) const {
-  const int64_t size = server.layout().size(), kept = server.kept_size();
-  int64_t values = std::ssize(participants) * server.strategy().download_size(size - kept);
-  if (server.strategy().distilling() != nullptr && kept == size)
-    for (const int64_t client : participants) {
-      if (!states_[static_cast<size_t>(client)].personal.empty()) continue;
-      const Device* device = device_of(client);
-      values += device == nullptr ? size : device->layout.size();
-    }
+  const Strategy& strategy = server.strategy();
+  const int64_t kept = server.kept_size();
+  const bool whole_model_kept = strategy.distilling() != nullptr && kept == server.layout().size();
+  int64_t values = 0;
+  for (const int64_t client : participants) {
+    const auto device = device_of(client);
+    const int64_t size = (device ? devices_[*device].layout : server.layout()).size();
+    values += strategy.download_size(whole_model_kept ? 0 : size - kept);
+    if (whole_model_kept && states_[static_cast<size_t>(client)].personal.empty()) values += size;
+  }
   return download_bytes(values);
 }
 
@@ -212,18 +242,19 @@ void Simulation::train(Share& share, const Server& server,
       work.initial_loss = server.strategy().wants_initial_loss();
       work.local.correction = local_correction(model, server, state);
       const StateDict& global = work.start ? *work.start : server.global();
-      const Device* device = device_of(client.id());
-      const auto update = device != nullptr
-                              ? train_own(*device, worker, client, server, work)
+      const auto device = device_of(client.id());
+      const auto update = device
+                              ? train_on_device(*device, worker, client, server, work)
                               : train_client(model, client, server,
                                              work.start ? global : start_of(server, state), work);
       share.metrics[place] = update.metrics;
       if (!collectors[worker].add(update, state, global)) return;
-      if (device == nullptr) {
+      if (!device) {
         train_personal(model, client, server, state, work);
-      } else {
-        state.personal.resize(static_cast<size_t>(device->layout.size()));
-        device->layout.read(update.state, state.personal);
+      } else if (server.strategy().device_models().empty()) {
+        const auto& layout = devices_[*device].layout;
+        state.personal.resize(static_cast<size_t>(layout.size()));
+        layout.read(update.state, state.personal);
       }
     } catch (const std::exception& problem) {
       share.failures.add(client.id(), problem);
@@ -296,9 +327,9 @@ Evaluation Simulation::evaluate(const StateDict& state, const Examples& data, in
 Evaluation Simulation::evaluate_own(const Server& server, int64_t client, int64_t batch_size) {
   const ClientState& state = states_[static_cast<size_t>(client)];
   const Examples& data = clients_[static_cast<size_t>(client)].data();
-  if (const Device* device = device_of(client)) {
-    Model& model = *device->replicas.front();
-    load_state(model, device->model_of(state));
+  if (const auto device = device_of(client)) {
+    Model& model = *devices_[*device].replicas.front();
+    load_state(model, device_start(server, *device, state));
     return starling::evaluate(model, data, batch_size);
   }
   return total_of(slices_of(personal_state(server, state), data, batch_size, 0, 1));
@@ -310,6 +341,22 @@ std::vector<Evaluation> Simulation::evaluate_clients(const Server& server, int64
     for (size_t i = static_cast<size_t>(ranks_->rank()); i < all.size();
          i += static_cast<size_t>(ranks_->size()))
       all[i] = evaluate_own(server, static_cast<int64_t>(i), batch_size);
+  });
+  share_evaluations(*ranks_, all);
+  return all;
+}
+
+std::vector<Evaluation> Simulation::evaluate_devices(const Server& server, const Examples& data,
+                                                     int64_t batch_size) {
+  std::vector<Evaluation> all(server.strategy().device_models().size());
+  together(*ranks_, [&] {
+    on_workers(std::ssize(all), [&](Model&, size_t worker, int64_t device) {
+      if (device % ranks_->size() != ranks_->rank()) return;
+      const auto place = static_cast<size_t>(device);
+      Model& model = *devices_[place].replicas[worker];
+      load_state(model, device_start(server, place, {}));
+      all[place] = starling::evaluate(model, data, batch_size);
+    });
   });
   share_evaluations(*ranks_, all);
   return all;

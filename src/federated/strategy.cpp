@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "starling/core/error.h"
+
 namespace starling {
 namespace {
 
 struct Maker {
   int64_t answers = 0;
+  std::vector<std::vector<double>> device_models;
 
   std::unique_ptr<Strategy> operator()(const FedAvgSpec& spec) const { return fedavg(spec); }
   std::unique_ptr<Strategy> operator()(const FedAvgMSpec& spec) const { return fedavgm(spec); }
@@ -26,7 +29,9 @@ struct Maker {
   std::unique_ptr<Strategy> operator()(const DittoSpec& spec) const { return ditto(spec); }
   std::unique_ptr<Strategy> operator()(const FedSgdSpec& spec) const { return fedsgd(spec); }
   std::unique_ptr<Strategy> operator()(const FedBuffSpec& spec) const { return fedbuff(spec); }
-  std::unique_ptr<Strategy> operator()(const FedDfSpec& spec) const { return feddf(spec, answers); }
+  std::unique_ptr<Strategy> operator()(const FedDfSpec& spec) const {
+    return feddf(spec, answers, device_models);
+  }
   std::unique_ptr<Strategy> operator()(const DsFlSpec& spec) const { return dsfl(spec, answers); }
   std::unique_ptr<Strategy> operator()(const FedMdSpec& spec) const { return fedmd(spec, answers); }
 };
@@ -70,8 +75,13 @@ int64_t Strategy::weight(int64_t examples) const {
   return weights_ == Weighting::uniform ? 1 : examples;
 }
 
-std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec, int64_t answers) {
-  return std::visit(Maker{answers}, spec);
+void Strategy::set_device_model(size_t, std::vector<double>) {
+  throw Error(name() + " has no models of devices");
+}
+
+std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec, int64_t answers,
+                                        std::vector<std::vector<double>> device_models) {
+  return std::visit(Maker{answers, std::move(device_models)}, spec);
 }
 
 std::string to_string(const StrategySpec& spec) { return std::visit(Namer{}, spec); }

@@ -69,6 +69,7 @@ Json write(const RoundRecord& r) {
                        {"epsilon", bound(r.epsilon)},
                        {"client_epsilon", bound(r.client_epsilon)},
                        {"attack_success", optional(r.attack_success)},
+                       {"device_accuracy", r.device_accuracy},
                        {"client_accuracy", write(r.client_accuracy)}});
 }
 
@@ -84,6 +85,7 @@ RoundRecord read_round(JsonObject object) {
   r.epsilon = read_optional_bound(object, "epsilon");
   r.client_epsilon = read_optional_bound(object, "client_epsilon");
   r.attack_success = object.optional_number("attack_success", kUnit);
+  if (object.has("device_accuracy")) r.device_accuracy = object.numbers("device_accuracy", kUnit);
   if (object.has("client_accuracy"))
     r.client_accuracy = read_spread(object.object("client_accuracy"));
   object.finish();

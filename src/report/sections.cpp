@@ -292,6 +292,12 @@ Section training(const RunRecord& record) {
             percent(spread.standard_deviation) + ", " + percent(spread.smallest) + " to " +
             percent(spread.largest) + ", each on its own examples");
   }
+  if (!record.rounds.empty() && !record.rounds.back().device_accuracy.empty()) {
+    std::string accuracies;
+    for (const double accuracy : record.rounds.back().device_accuracy)
+      accuracies += (accuracies.empty() ? "" : ", ") + percent(accuracy);
+    add(section.facts, "Accuracy of the devices' models", accuracies);
+  }
   if (!record.rounds.empty() && record.rounds.back().attack_success)
     add(section.facts, "Backdoor success", percent(*record.rounds.back().attack_success));
   add(section.facts, "Status", record.status);

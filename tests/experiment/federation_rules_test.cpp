@@ -45,13 +45,14 @@ TEST(Federation, ParseOfWrittenIsTheSame) {
       {"/strategy", R"({"kind": "fedbuff", "server_learning_rate": 0.5, "buffer_size": 3,
                         "max_staleness": 4, "concurrency": 5})"},
       {"/strategy", R"({"kind": "feddf", "weights": "uniform", "temperature": 3.0,
-                        "distillation": {"public_examples": 7, "epochs": 2, "batch_size": 8,
+                        "distillation": {"public_examples": 7, "examples_per_round": 5, "epochs": 2, "batch_size": 8,
                                          "learning_rate": 0.01}})"},
       {"/strategy", R"({"kind": "dsfl", "weights": "examples", "temperature": 0.5,
-                        "distillation": {"public_examples": 7, "epochs": 2, "batch_size": 8,
+                        "distillation": {"public_examples": 7, "examples_per_round": 5, "epochs": 2, "batch_size": 8,
                                          "learning_rate": 0.01}})"},
-      {"/strategy", R"({"kind": "fedmd", "weights": "examples", "temperature": 2.0,
-                        "distillation": {"public_examples": 7, "epochs": 2, "batch_size": 8,
+      {"/strategy",
+       R"({"kind": "fedmd", "weights": "examples", "temperature": 2.0, "pretraining_epochs": 3,
+                        "distillation": {"public_examples": 7, "examples_per_round": 5, "epochs": 2, "batch_size": 8,
                                          "learning_rate": 0.01}})"},
       {"/aggregation", R"({"kind": "median"})"},
       {"/aggregation", R"({"kind": "trimmed_mean", "beta": 0.3})"},
@@ -164,8 +165,18 @@ TEST(FederationRules, DevicesAreWrittenAndReadAgain) {
   for (const char* wrong :
        {R"([{"clients": 3}])", R"([{"clients": 0, "model": {"file": "a"}}])", R"([{"model": {}}])"})
     EXPECT_TRUE(error(with("/devices", wrong, json)).starts_with("x.json: /devices/0")) << wrong;
-  EXPECT_TRUE(error(with("/strategy", R"({"kind": "feddf"})", json))
+  EXPECT_NO_THROW(parse(with("/strategy", R"({"kind": "feddf"})", json)));
+  EXPECT_TRUE(error(with("/strategy", R"({"kind": "fedprox"})", json))
                   .starts_with("x.json: /devices: gives clients other models"));
+}
+
+TEST(FederationRules, PretrainingNeedsColumnsThatAreStandardisedBefore) {
+  Json json = with("/strategy", R"({"kind": "fedmd", "pretraining_epochs": 1})",
+                   with("/privacy", R"({"unit": "example", "epsilon": 8})"));
+  EXPECT_NO_THROW(parse(json));
+  json["dataset"] =
+      parse_json(R"({"name": "income", "standardization": {"kind": "private"}})", "dataset");
+  EXPECT_TRUE(error(json).starts_with("x.json: /strategy/pretraining_epochs: trains before"));
 }
 
 // Answers on a public set are neither updates nor numbers to predict.

@@ -42,6 +42,7 @@ class Federations : public ::testing::Test {
       EXPECT_EQ(text(runs_ - 2, file), text(runs_ - 1, file)) << file << " of " << json.dump();
     return record;
   }
+  int64_t runs() const { return runs_; }
 
  private:
   fs::path folder_;
@@ -279,6 +280,58 @@ TEST_F(Federations, ClientsWithOtherModelsExchangeAnswers) {
     json["devices"][1]["model"]["layers"][0] = Json::object({{"kind", "batch_norm2d"}});
     EXPECT_TRUE(test::error_of([&] { run(json, 1); }).starts_with("test: /devices/1/model"));
   }
+}
+
+// Each class of devices has a global model of its own, which learns from the answers of all.
+TEST_F(Federations, FedDfHasAGlobalModelForEachArchitecture) {
+  const int64_t model = 4 * (784 * 16 + 16 + 32 + 170), sizes[] = {4 * 7850, 4 * (49 * 10 + 10)};
+  Json json = with_devices("feddf");
+  const auto record = run_twice(json);
+  EXPECT_EQ(text(runs() - 2, "model_device_1.safetensors"),
+            text(runs() - 1, "model_device_1.safetensors"));
+  EXPECT_EQ(record.bytes_up, 3 * (3 * model + 3 * sizes[0] + 2 * sizes[1]));
+  EXPECT_EQ(record.bytes_down, record.bytes_up);
+  EXPECT_GT(*record.rounds.back().accuracy, 0.3);
+  ASSERT_EQ(record.rounds.back().device_accuracy.size(), 2u);
+  for (const double accuracy : record.rounds.back().device_accuracy) EXPECT_GT(accuracy, 0.3);
+
+  json["privacy"] =
+      parse_json(R"({"unit": "example", "noise_multiplier": 1, "insecure_seed": 1})", "p");
+  EXPECT_GT(run_twice(json).privacy.front().epsilon, 0.0);
+  json["strategy"]["weights"] = "uniform";
+  json["privacy"] = parse_json(R"({"unit": "client", "noise_multiplier": 1})", "p");
+  EXPECT_TRUE(test::error_of([&] { run(json, 1); }).starts_with("test: /strategy/kind: \"feddf\""));
+}
+
+// Models that begin with what the public labels say are ahead after one round of one step.
+TEST_F(Federations, FedMdPretrainsEveryArchitectureOnPublicLabels) {
+  Json json = with_devices("fedmd");
+  json["rounds"] = 1;
+  json["local"]["epochs"] = nullptr;
+  json["local"]["steps"] = 1;
+  json["strategy"]["distillation"]["epochs"] = 1;
+  json["evaluation"] = Json::object({{"per_client", true}});
+  const auto without = run_twice(json);
+  json["strategy"]["pretraining_epochs"] = 20;
+  const auto with = run_twice(json);
+  EXPECT_GT(*with.rounds.back().accuracy, *without.rounds.back().accuracy + 0.2);
+  const auto& clients = *with.rounds.back().client_accuracy;
+  EXPECT_GT(clients.smallest, 0.4) << "of the smallest device's model, on labels of its own";
+  EXPECT_GT(clients.mean, without.rounds.back().client_accuracy->mean + 0.1);
+  EXPECT_EQ(with.bytes_up, without.bytes_up);
+  EXPECT_EQ(with.bytes_down, without.bytes_down);
+}
+
+TEST_F(Federations, AnswersAreOnPublicExamplesInTurn) {
+  Json json = with_strategy("dsfl");
+  json["strategy"]["distillation"]["examples_per_round"] = 40;
+  const auto record = run_twice(json);
+  EXPECT_EQ(record.bytes_up, 3 * 8 * 4 * 40 * 10);
+  EXPECT_GT(*record.rounds.back().accuracy, 0.3);
+  json["strategy"]["distillation"]["examples_per_round"] = 101;
+  EXPECT_TRUE(test::error_of([&] {
+                run(json, 1);
+              }).starts_with("test: /strategy/distillation/examples_per_round: 101"));
 }
 
 TEST_F(Federations, DevicesNeedAStrategyAndClients) {

@@ -73,6 +73,15 @@ const std::vector<Stateful> kOthers = {
     {"devices", R"({"strategy": {"kind": "fedmd", "distillation": {"public_examples": 40}},
                     "devices": [{"clients": 2, "model": {"layers": [
                       {"kind": "flatten"}, {"kind": "linear"}]}}]})"},
+    {"feddf_devices", R"({"strategy": {"kind": "feddf", "distillation": {"public_examples": 40}},
+                          "devices": [{"clients": 2, "model": {"layers": [
+                            {"kind": "flatten"}, {"kind": "linear"}]}}]})"},
+    {"fedmd_pretraining", R"({"strategy": {"kind": "fedmd", "pretraining_epochs": 2,
+                                           "distillation": {"public_examples": 40}},
+                              "devices": [{"clients": 2, "model": {"layers": [
+                                {"kind": "flatten"}, {"kind": "linear"}]}}]})"},
+    {"dsfl_in_turn", R"({"strategy": {"kind": "dsfl", "distillation": {
+                           "public_examples": 40, "examples_per_round": 15}}})"},
     {"ftrl_tree", R"({"strategy": {"weights": "uniform"}, "participation": null,
                       "privacy": {"unit": "client", "noise_multiplier": 1, "delta": 1e-2,
                                   "insecure_seed": 1, "release": "tree"}})"},
@@ -145,7 +154,8 @@ TEST_P(ResumeEvery, EndsInTheBytesOfARunThatNothingEnded) {
 
   EXPECT_EQ(resumed.status, "complete");
   EXPECT_EQ(resumed.resumes, 1);
-  for (const char* file : {"model.safetensors", "rounds.csv", "ledger.jsonl", "communication.csv"})
+  for (const char* file : {"model.safetensors", "rounds.csv", "ledger.jsonl", "communication.csv",
+                           "model_device_0.safetensors"})
     expect_same_file(file);
   ASSERT_EQ(whole.privacy.size(), resumed.privacy.size());
   for (size_t i = 0; i < whole.privacy.size(); ++i)

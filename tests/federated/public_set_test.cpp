@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "federated/public_set.h"
 #include "starling/core/error.h"
 #include "starling/federated/simulation.h"
 
@@ -133,6 +134,126 @@ TEST(PublicSet, FedDfStartsFromTheMeanAndMovesTowardTheEnsemble) {
         .item<double>();
   };
   EXPECT_LT(gap(distilled.server.global()), 0.8 * gap(averaged.server.global()));
+}
+
+std::shared_ptr<Model> make_linear() {
+  torch::manual_seed(4);
+  return as_model(nn::Sequential(nn::Linear(5, kClasses)));
+}
+
+std::vector<double> values_of(const StateDict& state) {
+  const FlatLayout layout(state);
+  std::vector<double> values(static_cast<size_t>(layout.size()));
+  layout.read(state, values);
+  return values;
+}
+
+// Lin et al. 2020, algorithm 3, with clients of unlike weight: a global model is the mean of the
+// clients of its architecture alone, here before distillation moves it by more than a grain.
+TEST(PublicSet, FedDfAveragesEachArchitectureByItself) {
+  constexpr double kGrain = 1e-5;
+  const FedDfSpec spec{.distillation = {.epochs = 1, .learning_rate = 1e-9}};
+  auto clients = make_clients();
+  const auto shorter = [&](int64_t id, int64_t size) {
+    const auto& data = clients[static_cast<size_t>(id)].data();
+    return Client(id, {data.features.slice(0, 0, size), data.labels.slice(0, 0, size)});
+  };
+  clients[0] = shorter(0, 10);
+  clients[2] = shorter(2, 25);
+  const auto initial = state_of(*make_linear());
+  Simulation mixed(make_model, clients, 2, 1);
+  mixed.add_devices(make_linear, initial, 2);
+  mixed.set_public(public_features());
+  Server server(state_of(*make_model()), make_strategy(spec, kAnswers, {values_of(initial)}),
+                World::options_of({}));
+  const auto task = [](int64_t) { return task_of(0); };
+  mixed.round(server, 0, {0, 1, 2, 3}, task, RandomKey::from_seed(2));
+
+  const auto averaged = [&](auto make, std::vector<int64_t> participants) {
+    Simulation alone(make, clients, 1, 1);
+    Server its(state_of(*make()), make_strategy(FedAvgSpec{}), World::options_of({}));
+    alone.round(its, 0, participants, task, RandomKey::from_seed(2));
+    return values_of(its.global());
+  };
+  const auto distance = [](const std::vector<double>& a, const std::vector<double>& b) {
+    double largest = 0.0;
+    for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+    return largest;
+  };
+  const auto& own = server.strategy().device_models()[0];
+  EXPECT_LT(distance(own, averaged(make_linear, {0, 1})), kGrain);
+  EXPECT_LT(distance(values_of(server.global()), averaged(make_model, {2, 3})), kGrain);
+  EXPECT_GT(distance(own, values_of(initial)), 100 * kGrain);
+
+  // Nobody of the class took part: its model waits.
+  const std::vector<double> before = own;
+  mixed.round(
+      server, 1, {2}, [](int64_t) { return task_of(1); }, RandomKey::from_seed(2));
+  EXPECT_LT(distance(server.strategy().device_models()[0], before), kGrain);
+}
+
+TEST(PublicSet, ADevicesModelLearnsTheAnswersOfAllClients) {
+  const FedDfSpec spec{.distillation = {.epochs = 60, .learning_rate = 0.01}};
+  const auto initial = state_of(*make_linear());
+  Simulation simulation(make_model, make_clients(), 1, 1);
+  simulation.add_devices(make_linear, initial, 1);
+  simulation.set_public(public_features());
+  Server server(state_of(*make_model()), make_strategy(spec, kAnswers, {values_of(initial)}),
+                World::options_of({}));
+  // None of its own takes part.
+  simulation.round(
+      server, 0, {1, 2, 3}, [](int64_t) { return task_of(0); }, RandomKey::from_seed(2));
+  const auto answers = server.strategy().consensus();
+  const auto mean =
+      torch::tensor(std::vector<double>(answers.begin(), answers.end()), torch::kDouble)
+          .view({kPublic, kClasses});
+  const auto agreement = [&](const std::vector<double>& values) {
+    auto state = clone(initial);
+    FlatLayout(initial).write(values, state);
+    const auto model = make_linear();
+    load_state(*model, state);
+    const auto classes = model->forward(public_features()).argmax(1);
+    return classes.eq(mean.argmax(1)).to(torch::kDouble).mean().item<double>();
+  };
+  EXPECT_GT(agreement(server.strategy().device_models()[0]), agreement(values_of(initial)) + 0.2);
+}
+
+TEST(PublicSet, ExamplesComeInTurnAndBeginAgain) {
+  const auto features = torch::arange(5).view({5, 1});
+  Distilling distilling;
+  const auto part = [&](int64_t consensus) {
+    const auto chosen = public_in_turn(features, distilling, consensus).flatten();
+    return std::vector<int64_t>(chosen.const_data_ptr<int64_t>(),
+                                chosen.const_data_ptr<int64_t>() + chosen.numel());
+  };
+  EXPECT_EQ(part(3), (std::vector<int64_t>{0, 1, 2, 3, 4}));
+  distilling.settings.examples_per_round = 2;
+  EXPECT_EQ(part(0), (std::vector<int64_t>{0, 1}));
+  EXPECT_EQ(part(2), (std::vector<int64_t>{4, 0}));
+  EXPECT_EQ(part(3), (std::vector<int64_t>{1, 2}));
+}
+
+// A consensus is learnt on the examples that it was asked on, not on those that are next.
+TEST(PublicSet, AConsensusIsLearntOnItsOwnExamples) {
+  DsFlSpec spec{.distillation = {.epochs = 60, .learning_rate = 0.01}};
+  spec.distillation.examples_per_round = kPublic / 2;
+  Simulation simulation(make_model, make_clients(), 1, 1);
+  simulation.set_public(public_features());
+  Server server(state_of(*make_model()), make_strategy(spec, kAnswers / 2), World::options_of({}));
+  for (int64_t round = 0; round < 2; ++round) {
+    simulation.round(
+        server, round, {0, 1, 2, 3}, [&](int64_t) { return task_of(round); },
+        RandomKey::from_seed(2));
+    const auto answers = server.strategy().consensus();
+    const auto mean =
+        torch::tensor(std::vector<double>(answers.begin(), answers.end()), torch::kDouble)
+            .view({kPublic / 2, kClasses});
+    const auto model = make_model();
+    load_state(*model, server.global());
+    const auto part = public_features().slice(0, round * kPublic / 2, (round + 1) * kPublic / 2);
+    const auto learnt = model->forward(part).argmax(1);
+    EXPECT_GT(learnt.eq(mean.argmax(1)).to(torch::kDouble).mean().item<double>(), 0.9) << round;
+  }
 }
 
 RoundPlan plan_of(double clip_norm) {

@@ -50,6 +50,13 @@ struct RunOptions {
   std::function<void(const RoundProgress&)> on_round;
 };
 
+// Clients whose devices bear another model than the server.
+struct DeviceGroup {
+  ModelFactory factory;
+  int64_t clients = 0;
+  StateDict initial;
+};
+
 // Everything a run needs, before its first step.
 struct Federation {
   std::vector<Examples> clients;   // by client id
@@ -58,14 +65,14 @@ struct Federation {
   std::optional<Examples>
       stamped_test;                   // under a backdoor: other classes, stamped, labelled target
   std::optional<Examples> root;       // the server's own examples, for fltrust
-  torch::Tensor public_features;      // [n, ...] of strategies that distil; undefined for others
-  int64_t public_answers = 0;         // numbers that a model answers on them
+  Examples public_examples;           // of strategies that distil; undefined for others
+  int64_t public_answers = 0;         // numbers that a model answers on them in a round
   std::optional<LinearLaw> law;       // that the data were drawn by, where it is known
   std::vector<NumberColumn> columns;  // that are to be standardised privately; scaled to bounds
-  ModelFactory factory;               // makes models with the initial weights and frozen layers
-  std::vector<std::pair<ModelFactory, int64_t>> devices;  // of clients 0.., and how many clients
-  StateDict initial;
-  int64_t parameters = 0;  // trainable
+  ModelFactory factory;               // makes models with the first weights and frozen layers
+  StateDict initial;                  // those weights, pretrained where the strategy does so
+  std::vector<DeviceGroup> devices;   // of clients 0..
+  int64_t parameters = 0;             // trainable
   int64_t train_examples = 0;
   std::string data_hash;  // SHA-256 of all examples
   FederationPlan plan;

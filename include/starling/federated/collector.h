@@ -70,9 +70,10 @@ class Collector {
 
  private:
   void check(const ClientUpdate& update) const;
+  void check_device(const ClientUpdate& update) const;
   void read_model(const StateDict& trained, ClientState& state, const StateDict& start);
   void read_update(const ClientUpdate& update, ClientState& state, const StateDict& start);
-  void send(int64_t client, ClientState& state);
+  void send(const ClientUpdate& update, ClientState& state);
 
   const Server& server_;
   int64_t round_;

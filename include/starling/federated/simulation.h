@@ -34,9 +34,10 @@ class Simulation {
   ~Simulation();
 
   const std::vector<Client>& clients() const { return clients_; }
-  // The next `clients` clients, from 0 on at the first call, take models of their own: for
-  // strategies that keep whole models at clients. Errors: Error where fewer are left.
-  void add_devices(const ModelFactory& factory, int64_t clients);
+  // The next `clients` clients, from 0 on at the first call, take models of this kind, which begin
+  // as `initial`: for strategies that keep whole models at clients, or have a global model for each
+  // kind (in the same order). Errors: Error where fewer are left.
+  void add_devices(const ModelFactory& factory, const StateDict& initial, int64_t clients);
   // Who attacks, and the wire; neither by default.
   void set_channel(Channel channel) { channel_ = std::move(channel); }
   // Shares out the clients of each round among `ranks`, which must outlive it. round() is then
@@ -56,9 +57,15 @@ class Simulation {
   RoundOutcome round(Server& server, int64_t round, const std::vector<int64_t>& participants,
                      const std::function<ClientTask(int64_t client)>& task, const RandomKey& key);
 
+  // By class of devices: its global model; none where the strategy has no such models.
+  std::vector<StateDict> device_models(const Server& server) const;
+
   // By client id: of the model that each client would use, its personal one where the strategy has
   // such, on its own examples. Collective.
   std::vector<Evaluation> evaluate_clients(const Server& server, int64_t batch_size);
+  // Of each of device_models on `data`. Collective.
+  std::vector<Evaluation> evaluate_devices(const Server& server, const Examples& data,
+                                           int64_t batch_size);
   // Of the state on `data`, in slices of `batch_size` over all workers of all ranks. Collective.
   Evaluation evaluate(const StateDict& state, const Examples& data, int64_t batch_size);
 
@@ -69,11 +76,12 @@ class Simulation {
     StateDict initial;
     FlatLayout layout;
 
-    StateDict model_of(const ClientState& state) const;
+    StateDict with(std::span<const double> values) const;  // none: the initial ones
   };
-  const Device* device_of(int64_t client) const;  // null: the server's architecture
-  ClientUpdate train_own(const Device& device, size_t worker, const Client& client,
-                         const Server& server, const ClientTask& task) const;
+  std::optional<size_t> device_of(int64_t client) const;  // absent: the server's architecture
+  StateDict device_start(const Server& server, size_t device, const ClientState& state) const;
+  ClientUpdate train_on_device(size_t device, size_t worker, const Client& client,
+                               const Server& server, const ClientTask& task) const;
   struct Share;
   void train(Share& share, const Server& server,
              const std::function<ClientTask(int64_t client)>& task);
@@ -95,7 +103,7 @@ class Simulation {
   std::optional<Client> root_;
   torch::Tensor public_;
   std::vector<Device> devices_;
-  std::vector<size_t> device_of_;  // by client, as far as devices go
+  std::vector<size_t> client_devices_;  // by client, as far as devices go
   std::vector<std::shared_ptr<Model>> replicas_;
   int64_t threads_per_client_;
 };

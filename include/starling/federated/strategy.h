@@ -40,12 +40,13 @@ struct LocalResult {
                               // where wants_initial_loss()
   std::span<const double> answers = {};  // of the trained model on the public set; only where
                                          // distilling()
+  std::optional<size_t> device = {};     // whose model `update` is of; absent: the server's
 };
 
 // How a strategy distils on its public set. Answers are [public examples, classes], row by row.
 struct Distilling {
   PublicDistillation settings;
-  int64_t answers = 0;               // numbers in them
+  int64_t answers = 0;               // numbers in those of a round
   bool probabilities = false;        // answers are softmax(logits), not logits
   double target_temperature = 1.0;   // targets are softmax(mean answers / this)
   double student_temperature = 1.0;  // learnt by softmax(logits / this)
@@ -116,10 +117,17 @@ class Strategy {
   virtual const Distilling* distilling() const { return nullptr; }
   // The mean answers of the last round that had any, [answers]; empty before it.
   virtual std::span<const double> consensus() const { return {}; }
+  // Rounds that had answers so far: which public examples are in turn.
+  virtual int64_t consensuses() const { return 0; }
+  // Global models of architectures other than the server's, one a class of devices, [its size];
+  // empty where such clients keep models of their own.
+  virtual std::span<const std::vector<double>> device_models() const { return {}; }
 
   // At the server --------------------------------------------------------------------------------
   // Changes the global model, [size], by the mean upload of a round that had at least one.
   virtual void apply(std::span<double> global, const MeanUpload& mean) = 0;
+  // In the place of device_models()[device].
+  virtual void set_device_model(size_t device, std::vector<double> model);
   // Everything that the next rounds depend on; vectors are sized at the first `apply`.
   virtual ServerSlots slots() { return {}; }
 
@@ -147,11 +155,14 @@ std::unique_ptr<Strategy> ditto(const DittoSpec& spec);
 std::unique_ptr<Strategy> fedsgd(const FedSgdSpec& spec);
 std::unique_ptr<Strategy> fedbuff(const FedBuffSpec& spec);
 
-std::unique_ptr<Strategy> feddf(const FedDfSpec& spec, int64_t answers);
+std::unique_ptr<Strategy> feddf(const FedDfSpec& spec, int64_t answers,
+                                std::vector<std::vector<double>> device_models);
 std::unique_ptr<Strategy> dsfl(const DsFlSpec& spec, int64_t answers);
 std::unique_ptr<Strategy> fedmd(const FedMdSpec& spec, int64_t answers);
 
-// `answers`: numbers in a model's answers on the public set, for strategies that distil.
-std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec, int64_t answers = 0);
+// For strategies that distil: how many numbers a model answers in a round, and the initial models
+// of the classes of devices.
+std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec, int64_t answers = 0,
+                                        std::vector<std::vector<double>> device_models = {});
 
 }  // namespace starling

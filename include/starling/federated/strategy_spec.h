@@ -4,6 +4,7 @@
 // d_i = y_i - x its update, and "mean" the weighted mean of the round's uploads.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -165,17 +166,21 @@ struct FedBuffSpec {
 
 // What strategies that distil share. The public set is `public_examples` of the training examples,
 // drawn before the others are dealt out; their labels are not used, and under privacy they count as
-// public. Models learn the mean answers on it, by Adam, for `epochs` epochs a round.
+// public. Models learn the mean answers on it, by Adam, for `epochs` epochs a round. Where
+// examples_per_round is given, a round takes that many of them, in turn.
 struct PublicDistillation {
-  int64_t public_examples = 1000;  // >= 1
-  int64_t epochs = 5;              // >= 1
-  int64_t batch_size = 64;         // >= 1
-  double learning_rate = 1e-3;     // > 0
+  int64_t public_examples = 1000;                  // >= 1
+  std::optional<int64_t> examples_per_round = {};  // 1 to public_examples; absent: all
+  int64_t epochs = 5;                              // >= 1
+  int64_t batch_size = 64;                         // >= 1
+  double learning_rate = 1e-3;                     // > 0
   bool operator==(const PublicDistillation&) const = default;
 };
 
 // FedDF (Lin et al. 2020, arXiv 2006.07242, algorithm 1): x += mean d, then x learns the softened
-// mean logits of the clients' models, which the server computes on the public set.
+// mean logits of the clients' models, which the server computes on the public set. Clients of other
+// architectures have a global model a class of devices: the mean of its own clients, which then
+// learns the mean logits of all (algorithm 3).
 struct FedDfSpec {
   Weighting weights = Weighting::examples;
   double temperature = 1.0;  // > 0, of the mean logits and of x
@@ -194,13 +199,16 @@ struct DsFlSpec {
   bool operator==(const DsFlSpec&) const = default;
 };
 
-// FedMD (Li and Wang 2019, arXiv 1910.03581, algorithm 1) without its first phase, which needs
-// public labels: clients keep their models, upload their logits on the public set, and digest the
-// mean (the consensus) before they next train. The distance is the Kullback-Leibler divergence of
-// softened answers. Beyond the paper the server learns the consensus as well.
+// FedMD (Li and Wang 2019, arXiv 1910.03581, algorithm 1): clients keep their models, upload their
+// logits on the public set, and digest the mean (the consensus) before they next train. The
+// distance is the Kullback-Leibler divergence of softened answers. Beyond the paper the server
+// learns the consensus as well. The paper's first phase, training on the public set with its
+// labels, takes pretraining_epochs by Adam, with the batch size and rate of the distillation; it is
+// done once for each architecture, since its clients would begin alike.
 struct FedMdSpec {
   Weighting weights = Weighting::uniform;
-  double temperature = 1.0;  // > 0
+  double temperature = 1.0;        // > 0
+  int64_t pretraining_epochs = 0;  // >= 0; 0 never looks at public labels
   PublicDistillation distillation;
   bool operator==(const FedMdSpec&) const = default;
 };

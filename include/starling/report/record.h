@@ -37,6 +37,8 @@ struct RoundRecord {
   std::optional<double> epsilon;
   std::optional<double> client_epsilon;  // at client level, where examples are protected as well
   std::optional<double> attack_success;  // of a backdoor on stamped test examples, [0, 1]
+  std::vector<double> device_accuracy;   // there, of the global model of each class of
+                                         // devices that has one, [0, 1]
   std::optional<AccuracySpread> client_accuracy;  // over clients, where it is asked for and public
   bool operator==(const RoundRecord&) const = default;
 };
