@@ -201,7 +201,7 @@ torch::Tensor ProductTerm::weighted_sum_as(const torch::Tensor& factors, Product
   auto sum = torch::empty({m_, n_}, sides.front().left.options());
   if (left.empty()) return sum.zero_();
   T* const out = sum.mutable_data_ptr<T>();
-  at::parallel_for(0, m_, kGrainProducts / (in.length * n_) + 1, [&](int64_t first, int64_t last) {
+  at::parallel_for(0, m_, kGrainProducts / (in.length * n_ + 1) + 1, [&](int64_t first, int64_t last) {
     std::vector<T> scratch(product_scratch(in.length, last - first, 64));
     product(in, first, last, out, scratch.data());
   });
