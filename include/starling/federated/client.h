@@ -20,11 +20,11 @@ struct ClientUpdate {
                          // the server adds the noise of example-level privacy: the sum of clipped
                          // gradients, 0 for buffers
   LocalMetrics metrics;
-  double learning_rate = 0.0;    // of the local optimizer in this round
-  double momentum = 0.0;         // of it
-  double initial_loss = 0.0;     // of the global model on the client's examples, where asked for
-  int64_t staleness = 0;         // global models made since the client began
-  std::optional<size_t> device;  // whose architecture `state` is of; absent: the server's
+  double learning_rate = 0.0;      // of the local optimizer in this round
+  double momentum = 0.0;           // of it
+  double initial_loss = 0.0;       // of the global model on the client's examples, where asked for
+  int64_t staleness = 0;           // global models made since the client began
+  std::optional<size_t> device{};  // whose architecture `state` is of; absent: the server's
   std::vector<double> device_update{};  // trained - start there, where the strategy has global
                                         // models of devices; `state` is not read then
   std::vector<double> answers{};        // of the trained model on the public set, where distilled
