@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-
 #include "federated/thread_ranks.h"
 #include "starling/core/error.h"
 #include "starling/federated/simulation.h"

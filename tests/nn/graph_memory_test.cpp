@@ -93,7 +93,7 @@ class Taps : public testing::Test {
 
 TEST_F(Taps, HandOverWhatTheCaptureSeesAndLeaveTheGraphAsItWas) {
   ASSERT_EQ(tape_.uses.size(), 2u);
-  const auto expected = capture(tape_.uses, losses_, torch::ones_like(losses_), KeepGraph::yes);
+  const auto expected = capture(tape_.uses, losses_, torch::ones_like(losses_));
   for (int pass = 0; pass < 2; ++pass) {
     std::vector<size_t> order;
     backward_with_taps(tape_, losses_, KeepGraph::yes, [&](size_t use, Gradients gradients) {

@@ -33,10 +33,11 @@ Composition with_noise_multiplier(Composition composition, double noise_multipli
 
 // The smallest noise multiplier whose composition satisfies the target, with 6 digits, at most
 // about 1e-5 too large; where the accountant certifies its error, as much too large as 2e-5 of
-// epsilon makes up, or a fifth of that error where it is more; at most 2^40, at least 2^-20, or 0 where no noise is needed. Infinity
-// where epsilon or delta is 0 and only infinite noise gives that. With adaptive clipping it stays
-// below twice the smallest bit_noise_multiplier. Errors: InputError where no noise satisfies it
-// (other events already spend more, or the counts' noise allows no more).
+// epsilon makes up, or a fifth of that error where it is more; at most 2^40, at least 2^-20, or 0
+// where no noise is needed. Infinity where epsilon or delta is 0 and only infinite noise gives
+// that. With adaptive clipping it stays below twice the smallest bit_noise_multiplier. Errors:
+// InputError where no noise satisfies it (other events already spend more, or the counts' noise
+// allows no more).
 double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTarget& target,
                                   const std::function<Composition(double)>& composition_of);
 double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTarget& target,

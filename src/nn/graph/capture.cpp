@@ -98,7 +98,7 @@ bool truly_mixed(const Tape& tape, const torch::Tensor& losses, size_t use, size
   for (int64_t b = 0; b < losses.size(0); ++b) {
     auto root = torch::zeros_like(losses);
     root[b] = 1;
-    const auto captured = capture({&tape.uses[use], 1}, losses, root, KeepGraph::yes);
+    const auto captured = capture({&tape.uses[use], 1}, losses, root);
     const auto& gradient = captured.front().gradients[output];
     if (!gradient.defined()) continue;
     const auto reached = gradient.ne(0).to(torch::kInt64);
@@ -158,9 +158,9 @@ class Inference {
       if (last > first && bytes > kMostBytes) break;
     }
     const std::span uses(&plan_.tape.uses[first], last - first);
-    ones_ = capture(uses, losses_, torch::ones_like(losses_), KeepGraph::yes);
+    ones_ = capture(uses, losses_, torch::ones_like(losses_));
     for (const auto& root : digit_roots(losses_)) {
-      digits_.push_back(capture(uses, losses_, root, KeepGraph::yes));
+      digits_.push_back(capture(uses, losses_, root));
     }
   }
 
@@ -209,7 +209,7 @@ class Inference {
 }  // namespace
 
 std::vector<Captured> capture(std::span<const Use> uses, const torch::Tensor& losses,
-                              const torch::Tensor& root, KeepGraph keep) {
+                              const torch::Tensor& root) {
   torch::autograd::edge_list outputs;
   for (const auto& use : uses) {
     for (uint32_t i = 0; i < use.node->num_inputs(); ++i) {
@@ -217,7 +217,7 @@ std::vector<Captured> capture(std::span<const Use> uses, const torch::Tensor& lo
     }
   }
   auto gradients = torch::autograd::Engine::get_default_engine().execute(
-      {Edge(losses.grad_fn(), losses.output_nr())}, {root}, keep == KeepGraph::yes,
+      {Edge(losses.grad_fn(), losses.output_nr())}, {root}, /*keep_graph=*/true,
       /*create_graph=*/false, /*accumulate_grad=*/false, outputs);
 
   std::vector<Captured> result;

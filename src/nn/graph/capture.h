@@ -1,6 +1,7 @@
 #pragma once
-// One backward pass from per-example losses to the outputs of the nodes that use parameters. No
-// ordinary weight gradient is computed on the way.
+// Backward passes from per-example losses to the outputs of the nodes that use parameters, to learn
+// which example owns what. No ordinary weight gradient is computed on the way, and the graph is
+// kept.
 
 #include <torch/types.h>
 
@@ -19,11 +20,9 @@ struct Captured {
   std::vector<Layout> layouts;
 };
 
-enum class KeepGraph { no, yes };
-
 // root: [B], the gradient of the losses. One entry a use, layouts left empty.
 std::vector<Captured> capture(std::span<const Use> uses, const torch::Tensor& losses,
-                              const torch::Tensor& root, KeepGraph keep);
+                              const torch::Tensor& root);
 
 struct CapturePlan {
   Tape tape;

@@ -14,14 +14,17 @@ int64_t ExampleRows::piece() const {
   return std::clamp<int64_t>(kPieceBytes / bytes, 1, examples_);
 }
 
+torch::Tensor ExampleRows::room(int64_t examples) const {
+  return torch::empty({examples, columns_}, options_);
+}
+
 void ExampleRows::compute(const Compute& compute, MemoryBudget& budget) {
   const int64_t item = static_cast<int64_t>(options_.dtype().itemsize());
   const bool keep = budget.take(examples_ * columns_ * item);
-  torch::Tensor rows;
+  const auto scratch = keep ? torch::Tensor() : room(piece());
   for (int64_t begin = 0; begin < examples_; begin += piece()) {
     const int64_t count = std::min(piece(), examples_ - begin);
-    if (keep || count != (rows.defined() ? rows.size(0) : 0))
-      rows = torch::empty({count, columns_}, options_);
+    auto rows = keep ? room(count) : scratch.slice(0, 0, count);
     compute(begin, rows);
     if (keep) pieces_.push_back(rows);
   }
@@ -30,16 +33,11 @@ void ExampleRows::compute(const Compute& compute, MemoryBudget& budget) {
 torch::Tensor ExampleRows::weighted_sum(const torch::Tensor& factors,
                                         const Compute& compute) const {
   auto sum = torch::zeros({1, columns_}, options_);
-  torch::Tensor rows;
+  const auto scratch = kept() ? torch::Tensor() : room(piece());
   for (int64_t begin = 0; begin < examples_; begin += piece()) {
     const int64_t count = std::min(piece(), examples_ - begin);
-    if (kept()) {
-      rows = pieces_[static_cast<size_t>(begin / piece())];
-    } else {
-      if (count != (rows.defined() ? rows.size(0) : 0))
-        rows = torch::empty({count, columns_}, options_);
-      compute(begin, rows);
-    }
+    auto rows = kept() ? pieces_[static_cast<size_t>(begin / piece())] : scratch.slice(0, 0, count);
+    if (!kept()) compute(begin, rows);
     sum.addmm_(factors.slice(0, begin, begin + count).unsqueeze(0), rows);
   }
   return sum;

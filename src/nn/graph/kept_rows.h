@@ -44,7 +44,8 @@ class ExampleRows {
   void forget(const torch::Tensor& examples);  // [examples] bool on the CPU: false ones become zero
 
  private:
-  int64_t piece() const;
+  int64_t piece() const;                       // examples of one
+  torch::Tensor room(int64_t examples) const;  // not set
 
   int64_t examples_, columns_;
   torch::TensorOptions options_;

@@ -105,6 +105,7 @@ torch::Tensor ProductTerm::gram_norms() {
 
 torch::Tensor ProductTerm::materialised_norms() {
   auto squares = torch::empty({batch()}, torch::kFloat64);
+  make_rows_whole();
   products_.emplace(batch(), m_ * n_, rows_.front().left.options());
   products_->compute([&](int64_t begin, auto& products) { materialise(begin, products, squares); },
                      *budget_);
@@ -125,11 +126,9 @@ torch::Tensor ProductTerm::rounding_slack() const {
          (std::sqrt(static_cast<double>(length())) * epsilon(rows_.front().left.scalar_type()));
 }
 
-std::vector<ProductTerm::Rows> ProductTerm::whole_rows() const {
-  std::vector<Rows> rows;
-  for (const auto& each : rows_)
-    rows.push_back({with_whole_rows(each.left), with_whole_rows(each.right)});
-  return rows;
+// For the kernels; once, however many pieces they then compute.
+void ProductTerm::make_rows_whole() {
+  for (auto& rows : rows_) rows = {with_whole_rows(rows.left), with_whole_rows(rows.right)};
 }
 
 // The products of as many examples from `begin` on as `products` [examples, m * n] has rows, and
@@ -151,14 +150,13 @@ void ProductTerm::materialise(int64_t begin, torch::Tensor& products,
 template <class T, class Product>
 void ProductTerm::materialise_as(int64_t begin, Product product, torch::Tensor& products,
                                  torch::Tensor& squares) const {
-  const auto rows = whole_rows();
   T* const out = products.mutable_data_ptr<T>();
   double* const norms = squares.mutable_data_ptr<double>();
   at::parallel_for(begin, begin + products.size(0), 1, [&](int64_t first, int64_t last) {
     std::vector<T> scratch(product_scratch(length(), m_, n_));
     for (int64_t b = first; b < last; ++b) {
       std::vector<const T*> left, right;
-      for (const auto& each : rows) {
+      for (const auto& each : rows_) {
         append_rows(each.left, b, left);
         append_rows(each.right, b, right);
       }
@@ -170,6 +168,7 @@ void ProductTerm::materialise_as(int64_t begin, Product product, torch::Tensor& 
 
 torch::Tensor ProductTerm::weighted_sum(const torch::Tensor& factors) {
   if (kept()) return products_->weighted_sum(factors, {}).view({m_, n_});
+  make_rows_whole();
   const auto& k = kernels();
   const auto type = rows_.front().left.scalar_type();
   if (rows_.front().left.device().is_cpu() && type == torch::kFloat32)
@@ -187,24 +186,24 @@ torch::Tensor ProductTerm::weighted_sum(const torch::Tensor& factors) {
 
 template <class T, class Product>
 torch::Tensor ProductTerm::weighted_sum_as(const torch::Tensor& factors, Product product) const {
-  const auto sides = whole_rows();
   const auto weights = factors.contiguous();
   std::vector<const T*> left, right;
   std::vector<T> factor;
-  for (const auto& each : sides) {
+  for (const auto& each : rows_) {
     append_all_rows(each.left, left);
     append_all_rows(each.right, right);
     append_weights(weights, each.left, factor);
   }
   const WeightedRows<T> in{left.data(), right.data(), factor.data(),
                            static_cast<int64_t>(left.size()), n_};
-  auto sum = torch::empty({m_, n_}, sides.front().left.options());
+  auto sum = torch::empty({m_, n_}, rows_.front().left.options());
   if (left.empty()) return sum.zero_();
   T* const out = sum.mutable_data_ptr<T>();
-  at::parallel_for(0, m_, kGrainProducts / (in.length * n_ + 1) + 1, [&](int64_t first, int64_t last) {
-    std::vector<T> scratch(product_scratch(in.length, last - first, 64));
-    product(in, first, last, out, scratch.data());
-  });
+  at::parallel_for(0, m_, kGrainProducts / (in.length * n_ + 1) + 1,
+                   [&](int64_t first, int64_t last) {
+                     std::vector<T> scratch(product_scratch(in.length, last - first, 64));
+                     product(in, first, last, out, scratch.data());
+                   });
   return sum;
 }
 

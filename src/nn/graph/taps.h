@@ -11,6 +11,8 @@
 
 namespace starling::graph {
 
+enum class KeepGraph { no, yes };
+
 // Called with the index in Tape::uses, before that node runs and at most once a use; not at all
 // where no gradient arrives.
 using Arrived = std::function<void(size_t use, Gradients gradients)>;

@@ -90,7 +90,7 @@ class ProductTerm final : public Term {
                       torch::Tensor& squares) const;
   template <class T, class Product>
   torch::Tensor weighted_sum_as(const torch::Tensor& factors, Product product) const;
-  std::vector<Rows> whole_rows() const;
+  void make_rows_whole();
   torch::Tensor examples(torch::Tensor Rows::*side, int64_t begin, int64_t end) const;
 
   const int64_t batch_, m_, n_;
