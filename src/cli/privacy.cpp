@@ -33,21 +33,21 @@ Json answer_json(const PrivacyQuestion& question, const Answer<PrivacyBound>& an
   return json;
 }
 
-void answer_epsilon(const PrivacyQuestion& question) {
-  const auto answer = bound_of(question);
+void print_bound(const PrivacyQuestion& question, const Answer<PrivacyBound>& answer) {
   if (question.json) return print(answer_json(question, answer));
-  std::cout << guarantee(*answer.main.value, question.composition.relation, "record")
+  const PrivacyBound& bound = *answer.main.value;
+  std::cout << guarantee(bound, question.composition.relation, "record")
+            << complaint_about_delta(bound.delta, question.examples, "record")
             << side_by_side(answer) << notes(question, answer.note);
 }
 
+void answer_epsilon(const PrivacyQuestion& question) { print_bound(question, bound_of(question)); }
+
 void answer_delta(const PrivacyQuestion& question) {
-  const auto answer = answer_of<PrivacyBound>(question, [&](const Accountant& accountant) {
-    return accountant.delta(question.composition.events, question.composition.relation,
-                            question.epsilon);
-  });
-  if (question.json) return print(answer_json(question, answer));
-  std::cout << guarantee(*answer.main.value, question.composition.relation, "record")
-            << side_by_side(answer) << notes(question, answer.note);
+  print_bound(question, answer_of<PrivacyBound>(question, [&](const Accountant& accountant) {
+                return accountant.delta(question.composition.events, question.composition.relation,
+                                        question.epsilon);
+              }));
 }
 
 // A calibrated value and what it spends by the accountant that calibrated it.
@@ -118,7 +118,8 @@ void print_calibrated(const PrivacyQuestion& question, const Answer<Calibrated>&
     json["rdp"] = calibrated_json(answer.rdp, key);
     return print(json);
   }
-  std::cout << sentence << calibrated_line(answer.main, words);
+  std::cout << sentence << complaint_about_delta(question.delta, question.examples, "record")
+            << calibrated_line(answer.main, words);
   if (answer.main.accountant != "rdp") std::cout << calibrated_line(answer.rdp, words);
   std::cout << notes(question, answer.note);
 }

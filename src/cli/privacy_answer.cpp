@@ -55,6 +55,7 @@ Json bound_json(const PrivacyBound& bound, const std::string& accountant) {
   json["accountant"] = accountant;
   json["error"] = number_json(bound.error);
   json["label"] = std::isfinite(bound.error) ? "exact" : "bound";
+  json["guarantee"] = holds(bound) ? "dp" : "none";
   json["detail"] = bound.detail;
   return json;
 }
@@ -64,8 +65,12 @@ Json rdp_json(const By<PrivacyBound>& rdp) {
   return Json{{"refused", rdp.refusal}};
 }
 
+bool holds(const PrivacyBound& bound) { return bound.epsilon < kInfinity && bound.delta < 1.0; }
+
 std::string guarantee(const PrivacyBound& bound, Relation relation, const std::string& record) {
   const std::string change = neighbours(relation, record);
+  if (!(bound.delta < 1.0))
+    return "NO DP GUARANTEE: delta 1 allows that every " + record + " is published.\n";
   if (!(bound.epsilon < kInfinity)) {
     return "NO DP GUARANTEE at delta " + rounded_up(bound.delta) + ": epsilon is infinite, " +
            change + " may change the outcome without limit.\n";
@@ -77,6 +82,14 @@ std::string guarantee(const PrivacyBound& bound, Relation relation, const std::s
                      " changes the probability of any outcome by a factor of at most e^" + epsilon;
   if (factor < kMostWritten) text += " = " + rounded_up(factor, factor < 100.0 ? 3 : 7);
   return text + ", apart from a probability of " + rounded_up(bound.delta) + ".\n";
+}
+
+std::string complaint_about_delta(double delta, std::optional<int64_t> number,
+                                  const std::string& record) {
+  if (!number || delta * static_cast<double>(*number) < 1.0) return "";
+  return "DELTA IS TOO LARGE: " + rounded_up(delta) + " is not below 1 / n for " +
+         std::to_string(*number) + " " + record + "s, and so allows that single " + record +
+         "s are published.\n";
 }
 
 std::string line_of(const By<PrivacyBound>& by) {

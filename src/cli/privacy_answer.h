@@ -63,8 +63,15 @@ std::string rounded_down(double value, int digits = 4);
 Json bound_json(const PrivacyBound& bound, const std::string& accountant);
 Json rdp_json(const By<PrivacyBound>& rdp);
 
-// "(2.5, 1e-05)-differential privacy: adding or removing one record changes ...".
+// Finite epsilon, and a delta below 1.
+bool holds(const PrivacyBound& bound);
+// "(2.5, 1e-05)-differential privacy: adding or removing one record changes ...", or NO DP
+// GUARANTEE.
 std::string guarantee(const PrivacyBound& bound, Relation relation, const std::string& record);
+// Says of a delta that is not below one by `number` records that it lets single ones be published;
+// "" otherwise.
+std::string complaint_about_delta(double delta, std::optional<int64_t> number,
+                                  const std::string& record);
 // "  exact   epsilon 2.467 at delta 1e-05  (...)", or the refusal.
 std::string line_of(const By<PrivacyBound>& by);
 // The lines of the main accountant and of rdp under it.

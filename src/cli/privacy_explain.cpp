@@ -9,6 +9,7 @@
 
 #include "cli/privacy_answer.h"
 #include "cli/privacy_reports.h"
+#include "cli/privacy_run.h"
 #include "starling/core/error.h"
 
 namespace starling::cli {
@@ -59,10 +60,9 @@ bool shares_a_line(const Event& event) {
          !std::holds_alternative<WithoutReplacement>(event.sampling);
 }
 
-// Sums up a question whose releases come from a ledger: the client that spent most.
-Composition composition_of(const PrivacyQuestion& question) {
+// Of a ledger, the releases of the client that spent most.
+Composition composition_of(const PrivacyQuestion& question, const PrivacyLedger& ledger) {
   if (question.ledger.empty()) return question.composition;
-  const PrivacyLedger ledger = PrivacyLedger::read(question.ledger, question.head);
   const auto whole = federation_of(question, ledger);
   const FederationPrivacy& found = *whole.main.value;
   if (found.example_largest) {
@@ -167,7 +167,9 @@ std::string trade_off_table(const std::vector<TradeOffPoint>& curve) {
 }
 
 void report_explanation(const PrivacyQuestion& question) {
-  const Composition composition = composition_of(question);
+  const auto ledger = question.ledger.empty() ? PrivacyLedger()
+                                              : PrivacyLedger::read(question.ledger, question.head);
+  const Composition composition = composition_of(question, ledger);
   const auto answer = answer_of<PrivacyBound>(question, [&](const Accountant& accountant) {
     return bound_by(accountant, question, composition);
   });
@@ -180,6 +182,7 @@ void report_explanation(const PrivacyQuestion& question) {
   const double found = found_of(curve[1]);
   if (question.json) {
     Json json = bound_json(bound, answer.main.accountant);
+    if (has_insecure_seed(ledger)) json["guarantee"] = "insecure_seed";
     json["relation"] = starling::to_string(composition.relation);
     json["rdp"] = rdp_json(answer.rdp);
     json["membership"] = Json{{"advantage", advantage}, {"true_positive_at_1_percent", found}};
@@ -190,16 +193,16 @@ void report_explanation(const PrivacyQuestion& question) {
   }
   std::cout << "Releases:\n"
             << releases_in_words(composition.events) << "\n"
-            << guarantee(bound, composition.relation, "record") << side_by_side(answer) << "\n"
+            << insecure_words(ledger) << guarantee(bound, composition.relation, "record")
+            << complaint_about_delta(bound.delta, question.examples, "record")
+            << side_by_side(answer) << "\n"
             << attack_words(advantage, found) << "\n"
             << trade_off_table(curve) << "\n"
             << "The guarantee covers these releases only: anything else computed from the data, "
                "choices of\nhyper-parameters included, spends more. It holds against an attacker "
                "who knows every other record.\n"
             << notes(question, answer.note);
-  if (!question.ledger.empty()) {
-    std::cout << "\n" << ledger_in_words(PrivacyLedger::read(question.ledger, question.head));
-  }
+  if (!question.ledger.empty()) std::cout << "\n" << ledger_in_words(ledger);
 }
 
 }  // namespace starling::cli

@@ -86,7 +86,10 @@ DpSgdPlan plan_of(const PrivacyFlags& flags, double noise_multiplier) {
   }
   plan.sample_rate = rate.value_or(1.0);
   if (examples) {
-    plan.batch_size = std::min(*batch, *examples);
+    if (*batch > *examples)
+      throw InputError("--batch", std::to_string(*batch) + " is above the " +
+                                      std::to_string(*examples) + " of --examples");
+    plan.batch_size = *batch;
     plan.examples = *examples;
     plan.expected_batch = static_cast<double>(plan.batch_size);
     plan.sample_rate = plan.expected_batch / static_cast<double>(*examples);
@@ -126,7 +129,9 @@ void read_plain(const PrivacyFlags& flags, PrivacyQuestion& question) {
   const int64_t steps = question.asked == Asked::steps ? 1 : steps_of(flags, plan);
   question.composition.relation = plan.relation;
   question.composition.events = {plan.event(steps)};
-  if (plan.examples > 0) question.steps_per_epoch = steps_per_epoch(plan);
+  if (plan.examples == 0) return;
+  question.examples = plan.examples;
+  question.steps_per_epoch = steps_per_epoch(plan);
 }
 
 void read_events(const PrivacyFlags& flags, PrivacyQuestion& question, const std::string& path) {
@@ -168,13 +173,17 @@ void read_ledger(const PrivacyFlags& flags, PrivacyQuestion& question, const std
 double delta_of(const PrivacyFlags& flags, PrivacyQuestion& question) {
   if (const auto delta = flags.number("delta", kUnit)) return *delta;
   if (!question.ledger.empty()) {
-    if (const auto delta = delta_beside(question.ledger)) {
-      question.notes.push_back("delta is that of experiment.json beside the ledger");
-      return *delta;
+    const auto example = delta_beside(question.ledger, "example");
+    const auto client = delta_beside(question.ledger, "client");
+    if (example || client) {
+      question.notes.push_back("delta is that of the run beside the ledger");
+      if (example != client) question.client_delta = client;
+      return example ? *example : *client;
     }
-  } else if (const auto examples = flags.integer("examples", 1, kMaxCount)) {
+  } else if (question.examples) {
     question.notes.push_back("delta is the power of ten at or below 1 / (10 examples)");
-    const double digits = std::ceil(std::log10(10.0 * static_cast<double>(*examples)) - 1e-12);
+    const double tenfold = 10.0 * static_cast<double>(*question.examples);
+    const double digits = std::ceil(std::log10(tenfold) - 1e-12);
     return 1.0 / std::round(std::pow(10.0, digits));
   }
   question.notes.push_back(

@@ -18,16 +18,18 @@ struct PrivacyQuestion {
   Asked asked = Asked::epsilon;
   // The releases. For `noise` and `rate` those are placeholders, for `steps` it is one round.
   Composition composition;
-  double epsilon = 0.0;     // of noise, steps, rate and delta, and of explain where it is given
-  double delta = 0.0;       // of all but delta
-  bool at_epsilon = false;  // explain delta at `epsilon`
-  std::string accountant;   // empty: exact, or rdp where exact cannot take an event
+  double epsilon = 0.0;  // of noise, steps, rate and delta, and of explain where it is given
+  double delta = 0.0;    // of all but delta
+  std::optional<double> client_delta;  // of a ledger's client level, where it has its own
+  bool at_epsilon = false;             // explain delta at `epsilon`
+  std::string accountant;              // empty: exact, or rdp where exact cannot take an event
   bool json = false;
   std::string ledger;  // a path; the composition is then empty
   std::optional<LedgerHead> head;
   Overlap overlap;
   std::string out;                         // curve: a .svg or .csv path; empty prints CSV
   int64_t points = 50;                     // curve
+  std::optional<int64_t> examples;         // --examples
   std::optional<int64_t> steps_per_epoch;  // where --examples and --batch are given
   std::vector<std::string> notes;          // what was assumed, in words
 };

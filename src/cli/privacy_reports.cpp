@@ -7,6 +7,7 @@
 
 #include "cli/privacy_answer.h"
 #include "cli/privacy_curve.h"
+#include "cli/privacy_run.h"
 #include "starling/core/error.h"
 #include "starling/core/files.h"
 #include "starling/privacy/tradeoff.h"
@@ -32,7 +33,7 @@ By<PrivacyBound> part(const By<FederationPrivacy>& whole, const Bound& bound) {
 
 Level level_of(const Answer<FederationPrivacy>& whole, const std::string& unit,
                const std::string& words, Relation relation, const Bound& bound) {
-  return {unit, words, relation, {part(whole.main, bound), part(whole.rdp, bound), ""}};
+  return {unit, words, relation, {part(whole.main, bound), part(whole.rdp, bound), whole.note}};
 }
 
 std::string overlap_words(const Overlap& overlap) {
@@ -67,8 +68,20 @@ std::vector<Level> levels_of(const PrivacyQuestion& question,
   return levels;
 }
 
-Json level_json(const Level& level) {
+// Each level at its own delta.
+std::vector<Level> levels_of(const PrivacyQuestion& question, const PrivacyLedger& ledger) {
+  auto levels = levels_of(question, federation_of(question, ledger));
+  if (!question.client_delta) return levels;
+  PrivacyQuestion of_clients = question;
+  of_clients.delta = *question.client_delta;
+  for (const Level& level : levels_of(of_clients, federation_of(of_clients, ledger)))
+    if (level.unit == "client") levels.back() = level;
+  return levels;
+}
+
+Json level_json(const Level& level, const PrivacyLedger& ledger) {
   Json json = bound_json(*level.answer.main.value, level.answer.main.accountant);
+  if (has_insecure_seed(ledger)) json["guarantee"] = "insecure_seed";
   json["unit"] = level.unit;
   json["scope"] = level.words;
   json["relation"] = starling::to_string(level.relation);
@@ -79,11 +92,11 @@ Json level_json(const Level& level) {
 Json head_json(const LedgerHead& head) { return Json{{"lines", head.lines}, {"hash", head.hash}}; }
 
 // The first level's answer stands at the top; every level is in "levels".
-void print_json(const std::vector<Level>& levels, const LedgerHead& head) {
-  Json json = level_json(levels[0]);
-  json["ledger"] = head_json(head);
+void print_json(const std::vector<Level>& levels, const PrivacyLedger& ledger) {
+  Json json = level_json(levels[0], ledger);
+  json["ledger"] = head_json(ledger.head());
   json["levels"] = Json::array();
-  for (const Level& level : levels) json["levels"].push_back(level_json(level));
+  for (const Level& level : levels) json["levels"].push_back(level_json(level, ledger));
   std::cout << json.dump(2) << "\n";
 }
 
@@ -147,13 +160,14 @@ int64_t rounds_of(const PrivacyLedger& ledger) {
 
 Curve curve_of_ledger(const PrivacyQuestion& question) {
   const PrivacyLedger ledger = PrivacyLedger::read(question.ledger, question.head);
+  std::cerr << insecure_words(ledger);
   const int64_t rounds = rounds_of(ledger);
   const int64_t points = std::min(rounds, question.points);
   Curve curve;
   curve.axis = "rounds";
   for (int64_t i = 1; i <= points; ++i) {
     const int64_t at = rounds * i / points;
-    const auto levels = levels_of(question, federation_of(question, first_rounds(ledger, at)));
+    const auto levels = levels_of(question, first_rounds(ledger, at));
     if (levels.empty()) continue;
     curve.accountant = levels[0].answer.main.accountant;
     curve.points.push_back(curve_point(at, levels[0].answer.main, levels[0].answer.rdp));
@@ -173,18 +187,20 @@ Answer<FederationPrivacy> federation_of(const PrivacyQuestion& question,
 
 void report_ledger(const PrivacyQuestion& question) {
   const PrivacyLedger ledger = PrivacyLedger::read(question.ledger, question.head);
-  const auto whole = federation_of(question, ledger);
-  const auto levels = levels_of(question, whole);
+  const auto levels = levels_of(question, ledger);
   if (levels.empty()) throw InputError(question.ledger, "holds no release");
-  if (question.json) return print_json(levels, ledger.head());
-  std::cout << chain_words(question, ledger.head());
+  if (question.json) return print_json(levels, ledger);
+  std::cout << chain_words(question, ledger.head()) << insecure_words(ledger);
   for (const Level& level : levels) {
+    const PrivacyBound& bound = *level.answer.main.value;
+    const auto number = protected_beside(question.ledger, level.unit);
     std::cout << "\n"
               << level.words << "\n"
-              << guarantee(*level.answer.main.value, level.relation, level.unit)
+              << guarantee(bound, level.relation, level.unit)
+              << complaint_about_delta(bound.delta, number, level.unit)
               << side_by_side(level.answer);
   }
-  std::cout << notes(question, whole.note);
+  std::cout << notes(question, levels[0].answer.note);
 }
 
 void report_curve(const PrivacyQuestion& question) {

@@ -228,6 +228,7 @@ Composition spent_after(const ClientPlan& plan, int64_t rounds) {
 FederationPlan plan_federation(const Experiment& experiment, const std::vector<int64_t>& sizes,
                                const std::string& source, const std::vector<bool>& takes_missing) {
   FederationPlan plan;
+  plan.insecure_seed = insecure_seed(experiment.privacy).has_value();
   if (const auto* standardization = private_standardization(experiment.dataset))
     plan.standardization = column_sums_plan(*standardization, experiment.privacy, takes_missing);
   for (size_t i = 0; i < sizes.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "experiment/stream_name.h"
 #include "starling/core/error.h"
 #include "starling/core/log.h"
 #include "starling/train/dp_optimizer.h"
@@ -9,11 +10,11 @@
 namespace starling::experiment {
 namespace {
 
-LedgerEntry named(LedgerEntry entry, const std::string& stream, const std::string& run,
-                  const std::string& config) {
+LedgerEntry named(LedgerEntry entry, const FederationPlan& plan, const std::string& stream,
+                  const std::string& run, const std::string& config) {
   entry.run = run;
   entry.config = config;
-  entry.stream = stream;
+  entry.stream = (plan.insecure_seed ? kInsecureStream : "") + stream;
   return entry;
 }
 
@@ -22,7 +23,7 @@ LedgerEntry named(LedgerEntry entry, const std::string& stream, const std::strin
 LedgerEntry example_entry(const FederationPlan& plan, int64_t client, int64_t round,
                           const std::string& run, const std::string& config) {
   const ClientPlan& of_client = plan.clients.at(static_cast<size_t>(client));
-  return named(ledger_entry(*of_client.privacy, of_client.steps, client, round),
+  return named(ledger_entry(*of_client.privacy, of_client.steps, client, round), plan,
                "noise/" + std::to_string(client) + "/" + std::to_string(round), run, config);
 }
 
@@ -32,7 +33,7 @@ LedgerEntry standardization_entry(const FederationPlan& plan, int64_t client,
   entry.client = client;
   entry.relation = plan.standardization->relation;
   entry.event = plan.standardization->event();
-  return named(entry, "standardization/" + std::to_string(client), run, config);
+  return named(entry, plan, "standardization/" + std::to_string(client), run, config);
 }
 
 Spending::Spending(const Experiment& experiment, const FederationPlan& plan,
@@ -101,7 +102,7 @@ LedgerEntry Spending::server_entry(int64_t round) const {
   entry.relation = plan.relation;
   entry.event = plan.event();
   entry.count = plan.releases(round);
-  return named(entry, "server_noise/" + std::to_string(round), run_, config_);
+  return named(entry, plan_, "server_noise/" + std::to_string(round), run_, config_);
 }
 
 std::map<int64_t, LedgerEntry> Spending::pay(int64_t round,

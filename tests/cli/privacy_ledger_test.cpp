@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class LedgerCliTest : public PrivacyCliTest {
  protected:
@@ -80,6 +81,46 @@ TEST_F(LedgerCliTest, DeltaIsThatOfTheExperimentBesideTheLedger) {
   write_file_atomically(path("experiment.json"), R"({"privacy": {"delta": 1e-07}})");
   EXPECT_EQ(json_of(words)["delta"].get<double>(), 1e-7);
   EXPECT_EQ(json_of(with(words, {"--delta", "1e-3"}))["delta"].get<double>(), 1e-3);
+}
+
+TEST_F(LedgerCliTest, EachLevelHasTheDeltaThatTheRunStates) {
+  written(true);
+  write_file_atomically(path("experiment.json"), R"({"privacy": {"unit": "both"}})");
+  write_file_atomically(path("run.json"), R"({"privacy": [{"unit": "example", "delta": 1e-6},
+                                                          {"unit": "client", "delta": 1e-3}]})");
+  const Json answer = json_of({"epsilon", "--ledger", folder_});
+  ASSERT_EQ(answer["levels"].size(), 2u);
+  EXPECT_EQ(answer["levels"][0]["delta"].get<double>(), 1e-6);
+  EXPECT_EQ(answer["levels"][1]["delta"].get<double>(), 1e-3);
+  const Json client = json_of({"epsilon", "--ledger", folder_, "--delta", "1e-3"})["levels"][1];
+  EXPECT_EQ(answer["levels"][1], client);
+}
+
+TEST_F(LedgerCliTest, NoiseThatASeedRepeatsIsNoGuarantee) {
+  LedgerEntry repeated = entry(Unit::example, 0, 0, 2.0);
+  repeated.stream = "insecure_seed/noise/0/0";
+  written().record(repeated);
+  const std::string warning = "INSECURE SEED: NO DP GUARANTEE";
+  EXPECT_THAT(output_of({"epsilon", "--ledger", folder_}), HasSubstr(warning));
+  EXPECT_THAT(output_of({"explain", "--ledger", folder_}), HasSubstr(warning));
+  for (const char* question : {"epsilon", "explain"})
+    EXPECT_EQ(json_of({question, "--ledger", folder_})["guarantee"], "insecure_seed") << question;
+}
+
+TEST_F(LedgerCliTest, ADeltaThatLetsSingleExamplesBePublishedIsNamed) {
+  written();
+  write_file_atomically(
+      path("run.json"),
+      R"({"privacy": [{"unit": "example", "delta": 0.01, "largest_client": 100}]})");
+  EXPECT_THAT(output_of({"epsilon", "--ledger", folder_}),
+              HasSubstr("DELTA IS TOO LARGE: 0.01 is not below 1 / n for 100 examples"));
+  EXPECT_THAT(output_of({"epsilon", "--ledger", folder_, "--delta", "0.009"}),
+              Not(HasSubstr("DELTA")));
+}
+
+TEST_F(LedgerCliTest, ARunWithoutPrivacyHasNoLedgerAndNoGuarantee) {
+  write_file_atomically(path("experiment.json"), R"({"privacy": {"unit": "none"}})");
+  EXPECT_THAT(error_of({"epsilon", "--ledger", folder_}), HasSubstr("NO DP GUARANTEE"));
 }
 
 TEST_F(LedgerCliTest, TamperedAndTruncatedLedgersAreRefusedByLine) {

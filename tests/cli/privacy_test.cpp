@@ -81,6 +81,26 @@ TEST_F(PrivacyCliTest, EventsWithoutNoiseHaveNoGuarantee) {
   EXPECT_EQ(json_of({"epsilon", "--events", "-"}, R"([{"mechanism": "none"}])")["epsilon"], "inf");
 }
 
+TEST_F(PrivacyCliTest, WhatGuaranteesNothingSaysSo) {
+  const Words noise{"epsilon", "--sample-rate", "0.1", "--steps", "9", "--noise-multiplier"};
+  EXPECT_EQ(json_of(with(noise, {"1"}))["guarantee"], "dp");
+  for (const Words& more : {Words{"0"}, Words{"1", "--delta", "0"}, Words{"1", "--delta", "1"}}) {
+    EXPECT_THAT(output_of(with(noise, more)), StartsWith("NO DP GUARANTEE"));
+    EXPECT_EQ(json_of(with(noise, more))["guarantee"], "none");
+  }
+}
+
+TEST_F(PrivacyCliTest, ADeltaThatLetsSingleRecordsBePublishedIsNamed) {
+  const std::string complaint = "DELTA IS TOO LARGE: 0.01 is not below 1 / n for 100 records";
+  const Words size{"--examples", "100", "--batch", "10", "--epochs", "1", "--delta"};
+  const Words epsilon = with({"epsilon", "--noise-multiplier", "1"}, size);
+  const Words noise = with({"noise", "--epsilon", "1"}, size);
+  for (const Words& words : {epsilon, noise}) {
+    EXPECT_THAT(output_of(with(words, {"0.01"})), HasSubstr(complaint));
+    EXPECT_THAT(output_of(with(words, {"0.009"})), Not(HasSubstr("DELTA")));
+  }
+}
+
 TEST_F(PrivacyCliTest, CalibratedNoiseMeetsItsTargetWhenAskedBack) {
   for (const std::string accountant : {"", "rdp"}) {
     const Words by = accountant.empty() ? Words{} : Words{"--accountant", accountant};
@@ -293,6 +313,8 @@ TEST_F(PrivacyCliTest, WrongFlagsNameValueRangeAndRemedy) {
        "--delta: 2 is outside [0, 1]"},
       {{"epsilon", "--noise-multiplier", "1", "--examples", "5", "--steps", "1"},
        "--batch: goes with --examples"},
+      {{"noise", "--epsilon", "1", "--examples", "5", "--batch", "6", "--steps", "1"},
+       "--batch: 6 is above the 5 of --examples"},
       {{"epsilon", "--noise-multiplier", "1", "--epochs", "5"}, "--epochs: needs --examples"},
       {{"epsilon", "--noise-multiplier", "1", "--steps", "1", "--relation", "add_remov"},
        "did you mean \"add_remove\"?"},
@@ -337,6 +359,28 @@ TEST_F(PrivacyCliTest, TheReadmesSampleOutputsAreWhatIsPrinted) {
     ++shown;
   }
   EXPECT_GE(shown, 2);
+}
+
+// Those of the project's README, where "..." stands for what is left out.
+TEST_F(PrivacyCliTest, TheToursSampleOutputsAreWhatIsPrinted) {
+  std::istringstream readme(read_file(std::string(STARLING_SOURCE_DIR) + "/README.md"));
+  int shown = 0;
+  std::string output;
+  for (std::string line; std::getline(readme, line);) {
+    if (line.starts_with("$ starling privacy ") && line.find("--ledger") == std::string::npos) {
+      std::istringstream words(line);
+      Words argv{std::istream_iterator<std::string>(words), {}};
+      argv.erase(argv.begin(), argv.begin() + 3);
+      output = output_of(argv);
+      ++shown;
+    } else if (line.starts_with("$ ") || line.starts_with("```")) {
+      output.clear();
+    } else if (!output.empty() && line != "..." && !line.empty()) {
+      if (line.ends_with("...")) line.resize(line.size() - 3);
+      EXPECT_THAT(output, HasSubstr(line));
+    }
+  }
+  EXPECT_GE(shown, 4);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "experiment/documents.h"
+#include "experiment/stream_name.h"
 #include "starling/experiment/experiment.h"
 
 namespace starling {
@@ -70,6 +71,24 @@ TEST_F(SpendingTest, cfg_budget_stop_TheRunEndsBeforeTheServerWouldPassTheTarget
     EXPECT_EQ(round == kRounds, noise == 1.0);
     EXPECT_GT(round, 1);
     EXPECT_LE(*spending.client_epsilon(), kTarget);
+  }
+}
+
+// The ledger alone then tells that nothing is guaranteed, at either level.
+TEST_F(SpendingTest, StreamsOfRepeatableNoiseAreNamedSo) {
+  for (const bool repeats : {false, true}) {
+    SetUp();
+    Json json = test::smallest_both();
+    json["partition"] = parse_json(R"({"kind": "iid", "clients": 3})", "partition");
+    if (repeats) json["privacy"]["client"]["insecure_seed"] = 7;
+    if (repeats) json["privacy"]["example"]["insecure_seed"] = 7;
+    prepare(json, 1.0);
+    experiment::Spending spending(experiment_, plan_, path_);
+    spending.identify("run", "config");
+    spending.pay(0, {0, 1, 2});
+    EXPECT_EQ(spending.ledger().lines().size(), 4U);
+    for (const auto& line : spending.ledger().lines())
+      EXPECT_EQ(experiment::is_insecure_stream(line.stream), repeats) << line.stream;
   }
 }
 

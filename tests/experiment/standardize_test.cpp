@@ -192,7 +192,7 @@ TEST_F(Standardize, LedgerAloneGivesTheEpsilonOfTheReport) {
   for (int64_t client = 0; client < kClients; ++client) {
     const auto& line = ledger.lines()[static_cast<size_t>(client)];
     EXPECT_EQ(line.client, client);
-    EXPECT_EQ(line.stream, "standardization/" + std::to_string(client));
+    EXPECT_EQ(line.stream, "insecure_seed/standardization/" + std::to_string(client));
     EXPECT_EQ(std::get<GaussianMechanism>(line.event.mechanism).noise_multiplier, kNoise);
     EXPECT_TRUE(std::holds_alternative<NoSampling>(line.event.sampling));
     EXPECT_EQ(line.count, 1);

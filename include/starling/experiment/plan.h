@@ -49,6 +49,7 @@ struct FederationPlan {
   // What every client releases before the first round, where columns are standardised privately.
   std::optional<ColumnSumsPlan> standardization;
   std::vector<ClientPlan> clients;
+  bool insecure_seed = false;          // noise is repeatable: NO DP GUARANTEE
   double delta = 0.0;                  // at example level; 0 without privacy
   double epsilon = 0.0;                // the largest client's, since their data is disjoint
   std::optional<std::string> warning;  // delta is not below 1 / n for some client's n examples, or
