@@ -9,6 +9,7 @@
 
 #include "nn/graph/kept_rows.h"
 #include "nn/graph/taps.h"
+#include "nn/test_device.h"
 
 namespace starling::graph {
 namespace {
@@ -67,12 +68,12 @@ TEST(ExampleRows, ForgetsExamplesWhateverTheirPiece) {
   EXPECT_TRUE(torch::equal(rows.row(3), truth.values.slice(0, 3, 4)));
 }
 
-class Taps : public testing::Test {
+class Taps : public ::testing::Test {
  protected:
   Taps() {
     torch::manual_seed(3);
     LeafIndex leaves{{first_.unsafeGetTensorImpl(), 0}, {second_.unsafeGetTensorImpl(), 1}};
-    losses_ = torch::randn({4, 3}).mm(first_).tanh().mm(second_).sum(1);
+    losses_ = on_device({4, 3}).mm(first_).tanh().mm(second_).sum(1);
     tape_ = read_tape(losses_, leaves, {});
     edges_ = edges();
   }
@@ -84,8 +85,12 @@ class Taps : public testing::Test {
     return all;
   }
 
-  torch::Tensor first_ = torch::randn({3, 5}, torch::requires_grad());
-  torch::Tensor second_ = torch::randn({5, 2}, torch::requires_grad());
+  static torch::Tensor on_device(torch::IntArrayRef sizes) {
+    return torch::randn(sizes).to(starling::testing::test_device());
+  }
+
+  torch::Tensor first_ = on_device({3, 5}).requires_grad_();
+  torch::Tensor second_ = on_device({5, 2}).requires_grad_();
   torch::Tensor losses_;
   Tape tape_;
   std::vector<Edge> edges_;

@@ -48,9 +48,9 @@ TEST_P(PerExampleBounds, clip_exact_NoContributionExceedsTheBound) {
   for (double scale : {0.0, 1e-30, 1e-3, 1.0, 1e3, 1e30, -1e30}) {
     for (const auto& clipping : clippings(10)) {
       auto model = small_network();
-      model->to(dtype);
-      const auto inputs = torch::randn({1, 1, 4, 4}, dtype);
-      const auto subject = scaled_losses(model, torch::full({1}, scale, dtype));
+      model->to(test_device(), dtype);
+      const auto inputs = normal({1, 1, 4, 4}, dtype);
+      const auto subject = scaled_losses(model, torch::full({1}, scale, inputs.options()));
       const auto answer = clipped_sums(subject, inputs, clipping);
       const double norm = norm_of(answer);
       EXPECT_TRUE(norm <= clipping.norm * (1 + kBoundTolerance))
@@ -67,10 +67,10 @@ TEST_P(PerExampleBounds, clip_exact_NonFiniteExampleContributesZeroAndIsCounted)
   const auto dtype = GetParam();
   for (double bad : {kNaN, kInfinity, -kInfinity}) {
     auto model = small_network();
-    model->to(dtype);
-    const auto inputs = torch::randn({4, 1, 4, 4}, dtype);
-    auto scales = torch::ones({4}, dtype);
-    const auto three = scaled_losses(model, torch::ones({3}, dtype));
+    model->to(test_device(), dtype);
+    const auto inputs = normal({4, 1, 4, 4}, dtype);
+    auto scales = torch::ones({4}, inputs.options());
+    const auto three = scaled_losses(model, torch::ones({3}, inputs.options()));
     const auto expected = clipped_sums(three, inputs.slice(0, 1, 4), Clipping());
 
     scales[0] = bad;
@@ -82,7 +82,8 @@ TEST_P(PerExampleBounds, clip_exact_NonFiniteExampleContributesZeroAndIsCounted)
 
     auto poisoned = inputs.clone();
     poisoned[0][0][1][2] = bad;
-    answer = clipped_sums(scaled_losses(model, torch::ones({4}, dtype)), poisoned, Clipping());
+    answer = clipped_sums(scaled_losses(model, torch::ones({4}, inputs.options())), poisoned,
+                          Clipping());
     EXPECT_EQ(answer.non_finite, 1) << "pixel of " << bad;
     for (size_t p = 0; p < answer.sums.size(); ++p) {
       expect_close(answer.sums[p], expected.sums[p].to(torch::kFloat64), "pixel", 1e-4);
@@ -98,12 +99,13 @@ TEST(PerExampleBounds, SequencesKeepTheBoundInSinglePrecision) {
   torch::manual_seed(6);
   for (int64_t length : {1, 2, 3, 17, 64}) {
     nn::Sequential model(nn::Linear(24, 40), nn::Tanh(), nn::Linear(40, 8));
+    model->to(test_device());
     Subject subject;
     subject.parameters = parameters_of(model);
     subject.losses = [=](const torch::Tensor& inputs) mutable {
       return loss_of(model->forward(inputs)) * 100;
     };
-    const auto answer = clipped_sums(subject, torch::randn({1, length, 24}), Clipping());
+    const auto answer = clipped_sums(subject, normal({1, length, 24}, torch::kFloat32), Clipping());
     const double norm = norm_of(answer);
     EXPECT_TRUE(norm <= 1 + kBoundTolerance) << "length " << length << ": " << norm;
     EXPECT_GT(norm, 0.999);

@@ -55,7 +55,7 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_TimeMajorLinear) {
 TEST_F(PerExampleLayers, MatchesOneExampleAtATime_Bilinear) {
   nn::Bilinear bilinear(3, 3, 2);
   auto subject = subject_of(nn::Sequential(nn::Linear(3, 3)), {3});
-  bilinear->to(torch::kFloat64);
+  bilinear->to(test_device(), torch::kFloat64);
   subject.parameters = parameters_of(bilinear);
   subject.losses = [bilinear](const torch::Tensor& inputs) mutable {
     return loss_of(bilinear->forward(inputs, inputs.sin()));

@@ -1,7 +1,7 @@
 #pragma once
 // The one harness of the gradient engine: whatever it computes is compared with the gradient of
-// each example alone, in float64. The oracle runs the forward pass on one example at a time, so
-// that it shares no graph with the engine.
+// each example alone, in float64, on the device of test_device.h. The oracle runs the forward pass
+// on one example at a time, so that it shares no graph with the engine.
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -13,11 +13,14 @@
 #include <utility>
 #include <vector>
 
+#include "nn/test_device.h"
 #include "starling/nn/per_example.h"
 
 namespace starling::testing {
 
-constexpr double kTolerance = 1e-9;  // relative to the largest entry, float64
+constexpr double kTolerance = 1e-9;        // relative to the largest entry, float64
+constexpr double kSingleTolerance = 2e-4;  // float32
+constexpr double kSmall = 2e-2;            // entries below it may be others that cancel
 
 // Small operations on a busy machine: one thread is faster than several.
 inline const bool kOneThread = (torch::set_num_threads(1), true);
@@ -30,7 +33,7 @@ struct Subject {
 
 struct Answer {
   std::vector<torch::Tensor> sums;  // one a trainable parameter
-  torch::Tensor norms;              // [B]
+  torch::Tensor norms;              // [B] on the CPU
   int64_t non_finite = 0, clipped = 0;
 };
 
@@ -50,16 +53,22 @@ NamedParameters parameters_of(const Holder& module) {
   return parameters;
 }
 
-// A module holder with one input and one output, in float64, on inputs of `shape` an example.
+// Drawn on the CPU, so that every device has the same.
+inline torch::Tensor normal(torch::IntArrayRef shape, torch::ScalarType dtype = torch::kFloat64) {
+  return torch::randn(shape, dtype).to(test_device());
+}
+
+// A module holder with one input and one output, on inputs of `shape` an example.
 template <class Holder>
-Subject subject_of(Holder module, std::vector<int64_t> shape) {
-  module->to(torch::kFloat64);
+Subject subject_of(Holder module, std::vector<int64_t> shape,
+                   torch::ScalarType dtype = torch::kFloat64) {
+  module->to(test_device(), dtype);
   Subject subject;
   subject.parameters = parameters_of(module);
-  subject.inputs = [shape](int64_t batch) {
+  subject.inputs = [shape, dtype](int64_t batch) {
     auto sizes = shape;
     sizes.insert(sizes.begin(), batch);
-    return torch::randn(sizes, torch::kFloat64);
+    return normal(sizes, dtype);
   };
   subject.losses = [module](const torch::Tensor& inputs) mutable {
     return loss_of(module->forward(inputs));
@@ -73,7 +82,7 @@ inline torch::Tensor losses_of(const Subject& subject, const torch::Tensor& inpu
     return subject.losses(inputs);
   } catch (const c10::Error&) {
     if (inputs.size(0) > 0) throw;
-    return torch::zeros({0}, torch::kFloat64);
+    return torch::zeros({0}, torch::kFloat64).to(test_device());
   }
 }
 
@@ -166,7 +175,7 @@ inline void expect_close(const torch::Tensor& actual, const torch::Tensor& expec
   if (expected.numel() == 0) return;
   const double scale = expected.abs().max().item<double>();
   const double error = (actual.to(torch::kFloat64) - expected).abs().max().item<double>();
-  if (!(error <= tolerance * (scale + 1e-3))) {
+  if (!(error <= tolerance * (scale + kSmall))) {
     ADD_FAILURE() << what << ": differs by " << error << " where the largest entry is " << scale;
   }
 }
@@ -216,6 +225,14 @@ inline void expect_one_at_a_time(const Subject& subject, const std::string& what
       }
     }
   }
+}
+
+// The same for a module that runs in either type.
+template <class Holder>
+void expect_exact(Holder module, std::vector<int64_t> shape, const std::string& what) {
+  expect_one_at_a_time(subject_of(module, shape), what);
+  expect_one_at_a_time(subject_of(module, shape, torch::kFloat32), what + " in float32",
+                       kSingleTolerance);
 }
 
 }  // namespace starling::testing

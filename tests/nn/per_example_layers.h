@@ -10,9 +10,4 @@ class PerExampleLayers : public ::testing::Test {
   void SetUp() override { torch::manual_seed(7); }
 };
 
-template <class Holder>
-void expect_exact(Holder module, std::vector<int64_t> shape, const std::string& what) {
-  expect_one_at_a_time(subject_of(std::move(module), std::move(shape)), what);
-}
-
 }  // namespace starling::testing

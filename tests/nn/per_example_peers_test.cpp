@@ -12,16 +12,13 @@ class PeersGetWrong : public ::testing::Test {
   void SetUp() override { torch::manual_seed(11); }
 };
 
-template <class Holder>
-void expect_exact(Holder module, std::vector<int64_t> shape, const std::string& what) {
-  expect_one_at_a_time(subject_of(std::move(module), std::move(shape)), what);
-}
-
 Subject tokens(NamedParameters parameters, int64_t vocabulary, int64_t length,
                std::function<torch::Tensor(const torch::Tensor&)> output) {
   Subject subject;
   subject.parameters = std::move(parameters);
-  subject.inputs = [=](int64_t batch) { return torch::randint(vocabulary, {batch, length}); };
+  subject.inputs = [=](int64_t batch) {
+    return torch::randint(vocabulary, {batch, length}).to(test_device());
+  };
   subject.losses = [=](const torch::Tensor& inputs) { return loss_of(output(inputs)); };
   return subject;
 }
@@ -59,12 +56,13 @@ TEST_F(PeersGetWrong, MatchesOneExampleAtATime_DepthwiseConvolution) {
 
 TEST_F(PeersGetWrong, MatchesOneExampleAtATime_EmbeddingWithPaddingIndex) {
   nn::Embedding embedding(nn::EmbeddingOptions(5, 3).padding_idx(1));
-  embedding->to(torch::kFloat64);
+  embedding->to(test_device(), torch::kFloat64);
   const auto subject =
       tokens(parameters_of(embedding), 5, 6,
              [=](const torch::Tensor& ids) mutable { return (embedding(ids) + 0.1).tanh(); });
   expect_one_at_a_time(subject, "padding_idx");
-  const auto answer = clipped_sums(subject, torch::ones({3, 6}, torch::kInt64), Clipping());
+  const auto answer =
+      clipped_sums(subject, torch::ones({3, 6}, torch::kInt64).to(test_device()), Clipping());
   EXPECT_EQ(answer.sums[0].abs().max().item<double>(), 0) << "the padding row is trained";
 }
 
@@ -88,7 +86,7 @@ TEST_F(PeersGetWrong, MatchesOneExampleAtATime_ReusedConvolution) {
 
 TEST_F(PeersGetWrong, MatchesOneExampleAtATime_TiedEmbeddingAndProjection) {
   nn::Embedding embedding(7, 4);
-  embedding->to(torch::kFloat64);
+  embedding->to(test_device(), torch::kFloat64);
   expect_one_at_a_time(tokens(parameters_of(embedding), 7, 5,
                               [=](const torch::Tensor& ids) mutable {
                                 const auto hidden = embedding(ids).tanh();
@@ -112,7 +110,7 @@ struct PositionImpl : nn::Module {
   nn::Embedding position = register_module("position", nn::Embedding(6, 3));
   nn::Linear linear = register_module("linear", nn::Linear(3, 2));
   torch::Tensor forward(const torch::Tensor& x) {
-    const auto index = torch::arange(x.size(1), torch::kInt64);
+    const auto index = torch::arange(x.size(1), x.options().dtype(torch::kInt64));
     return linear((x + position(index)).tanh());
   }
 };
@@ -136,7 +134,7 @@ TEST_F(PeersGetWrong, EmptyBatchGivesZeros_GroupNorm) {
 TEST_F(PeersGetWrong, NoParameterIsFrozenInSilence) {
   nn::LSTM lstm(nn::LSTMOptions(3, 4).num_layers(2).bidirectional(true).batch_first(true));
   auto subject = subject_of(nn::Sequential(nn::Linear(1, 1)), {5, 3});
-  lstm->to(torch::kFloat64);
+  lstm->to(test_device(), torch::kFloat64);
   subject.parameters = parameters_of(lstm);
   subject.losses = [lstm](const torch::Tensor& inputs) mutable {
     return loss_of(std::get<0>(lstm->forward(inputs)));

@@ -11,14 +11,16 @@ Subject tokens(NamedParameters parameters, int64_t vocabulary, int64_t length,
                std::function<torch::Tensor(const torch::Tensor&)> output) {
   Subject subject;
   subject.parameters = std::move(parameters);
-  subject.inputs = [=](int64_t batch) { return torch::randint(vocabulary, {batch, length}); };
+  subject.inputs = [=](int64_t batch) {
+    return torch::randint(vocabulary, {batch, length}).to(test_device());
+  };
   subject.losses = [=](const torch::Tensor& inputs) { return loss_of(output(inputs)); };
   return subject;
 }
 
 TEST_F(PerExampleLayers, MatchesOneExampleAtATime_Embedding) {
   nn::Embedding embedding(5, 3);
-  embedding->to(torch::kFloat64);
+  embedding->to(test_device(), torch::kFloat64);
   expect_one_at_a_time(
       tokens(parameters_of(embedding), 5, 6,
              [=](const torch::Tensor& ids) mutable { return embedding(ids).tanh(); }),
@@ -27,7 +29,7 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_Embedding) {
 
 TEST_F(PerExampleLayers, MatchesOneExampleAtATime_EmbeddingOfOneToken) {
   nn::Embedding embedding(5, 3);
-  embedding->to(torch::kFloat64);
+  embedding->to(test_device(), torch::kFloat64);
   expect_one_at_a_time(
       tokens(parameters_of(embedding), 5, 1,
              [=](const torch::Tensor& ids) mutable { return embedding(ids.flatten()).tanh(); }),
@@ -41,7 +43,7 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_EmbeddingBag) {
     if (mode == 1) options.mode(torch::kMean);
     if (mode == 2) options.mode(torch::kMax);
     nn::EmbeddingBag bag(options);
-    bag->to(torch::kFloat64);
+    bag->to(test_device(), torch::kFloat64);
     expect_one_at_a_time(tokens(parameters_of(bag), 6, 4,
                                 [=](const torch::Tensor& ids) mutable { return bag(ids).tanh(); }),
                          "bag");

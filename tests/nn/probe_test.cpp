@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "nn/test_device.h"
 #include "starling/core/error.h"
 
 namespace starling {
@@ -17,6 +18,7 @@ ProbeReport probe_of(Holder& module, std::vector<int64_t> shape, int64_t vocabul
   ProbeInput input;
   input.shape = std::move(shape);
   input.vocabulary = vocabulary;
+  module->to(testing::test_device());
   return probe(
       *module, [&](const torch::Tensor& x) { return module->forward(x); }, input);
 }
@@ -46,10 +48,10 @@ TEST(Probe, AcceptsConvolutionalNetworkWithDropout) {
 }
 
 TEST(Probe, NamesOperationsWithoutRule) {
-  nn::Sequential model(nn::ConvTranspose2d(1, 2, 3), nn::Flatten(), nn::Linear(72, 3));
-  const auto report = probe_of(model, {1, 4, 4});
+  nn::Sequential model(nn::Linear(4, 3), nn::PReLU());
+  const auto report = probe_of(model, {4});
   ASSERT_EQ(report.without_rule.size(), 1u);
-  EXPECT_EQ(report.without_rule[0], "ConvolutionBackward0 (0.weight)");
+  EXPECT_EQ(report.without_rule[0], "PreluKernelBackward0 (1.weight)");
 }
 
 TEST(Probe, AcceptsTokens) {
@@ -102,13 +104,16 @@ TEST(Probe, RefusesOutputWithoutExamplesInFront) {
 
 TEST(Probe, LeavesModelAndRandomStateAlone) {
   nn::Sequential model(nn::Linear(4, 3), nn::Dropout(0.5));
-  model[0]->as<nn::Linear>()->weight.mutable_grad() = torch::full({3, 4}, 2.0);
+  model->to(testing::test_device());
+  model[0]->as<nn::Linear>()->weight.mutable_grad() =
+      torch::full({3, 4}, 2.0).to(testing::test_device());
   torch::manual_seed(3);
   const auto expected = torch::rand({4});
   torch::manual_seed(3);
   probe_of(model, {4});
   EXPECT_TRUE(torch::equal(torch::rand({4}), expected));
-  EXPECT_TRUE(torch::equal(model[0]->as<nn::Linear>()->weight.grad(), torch::full({3, 4}, 2.0)));
+  EXPECT_TRUE(
+      torch::equal(model[0]->as<nn::Linear>()->weight.grad().cpu(), torch::full({3, 4}, 2.0)));
   EXPECT_FALSE(model[0]->as<nn::Linear>()->bias.grad().defined());
 }
 

@@ -1,8 +1,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/generated/Functions.h>
 
-#include <algorithm>
-
+#include "nn/graph/convolution_term.h"
 #include "nn/graph/kernels.h"
 #include "nn/graph/rule.h"
 
@@ -13,67 +12,31 @@ namespace generated = torch::autograd::generated;
 
 constexpr uint32_t kWeightEdge = 1, kBiasEdge = 2;
 
-// Per-example weight gradients by the direct kernel. They are kept for the sum where there is
-// memory and computed a second time otherwise: the same values either way.
-class ConvolutionTerm final : public Term {
+int64_t lanes_of(const torch::Tensor& tensor) {
+  return kernels().vector_bytes / static_cast<int64_t>(tensor.element_size());
+}
+
+int64_t row_size(const ConvolutionShape& shape, int64_t lanes) {
+  return shape.groups * shape.rows() * shape.columns(lanes);
+}
+
+// By the direct kernel, on contiguous tensors of the CPU.
+class DirectConvolutionTerm final : public ConvolutionTerm {
  public:
-  // input: [batch * samples, channels, ...]; gradient: [batch * samples, outputs, ...]
-  ConvolutionTerm(torch::Tensor input, torch::Tensor gradient, const ConvolutionShape& shape,
-                  std::vector<int64_t> weight_sizes, const Layout& layout, int64_t batch,
-                  MemoryBudget& budget)
-      : input_(std::move(input)),
-        gradient_(std::move(gradient)),
-        options_(gradient_.options()),
-        shape_(shape),
-        weight_sizes_(std::move(weight_sizes)),
-        layout_(layout),
-        batch_(batch),
-        budget_(budget),
-        rows_(batch, row_size(), options_) {}
+  DirectConvolutionTerm(ConvolutionOperands operands, MemoryBudget& budget)
+      : ConvolutionTerm(operands, row_size(operands.shape, lanes_of(operands.gradient)), budget),
+        lanes_(lanes_of(operands.gradient)),
+        is_double_(operands.gradient.scalar_type() == torch::kFloat64) {}
 
-  torch::Tensor weighted_sum(const torch::Tensor& factors) override {
-    return to_weight(
-        rows_.weighted_sum(factors, [&](int64_t begin, auto& rows) { compute(begin, rows); }));
-  }
-
-  torch::Tensor example(int64_t b) override {
-    if (rows_.kept()) return to_weight(rows_.row(b));
-    auto row = torch::empty({1, row_size()}, options_);
-    compute(b, row);
-    return to_weight(row);
-  }
-
-  std::string form() const override { return std::string("direct kernel, ") + rows_.kept_or_not(); }
-
-  void forget(const torch::Tensor& kept) override {
-    if (rows_.kept()) return rows_.forget(kept);
-    const auto zero = torch::zeros({}, options_);
-    const auto by_sample = spread(kept.to(gradient_.scalar_type()), gradient_, layout_).ne(0);
-    input_ = torch::where(by_sample, input_, zero);
-    gradient_ = torch::where(by_sample, gradient_, zero);
-  }
+  std::string form() const override { return std::string("direct kernel, ") + kept_or_not(); }
 
  private:
-  torch::Tensor compute_squares() override {
-    auto squares = torch::empty({batch_}, torch::kFloat64);
-    rows_.compute([&](int64_t begin, auto& rows) { compute(begin, rows, &squares); }, budget_);
-    if (rows_.kept()) input_ = gradient_ = torch::Tensor();
-    return squares;
-  }
-
-  int64_t lanes() const {
-    return kernels().vector_bytes / static_cast<int64_t>(options_.dtype().itemsize());
-  }
-  int64_t row_size() const { return shape_.groups * shape_.rows() * shape_.columns(lanes()); }
-
-  // The gradients of as many examples from `begin` on as `rows` [examples, groups * rows * columns]
-  // has; their sums of squares into `squares` [batch].
-  void compute(int64_t begin, torch::Tensor& rows, torch::Tensor* squares = nullptr) const {
+  void compute(int64_t begin, torch::Tensor& rows, torch::Tensor* squares) const override {
     const int64_t end = begin + rows.size(0);
     double* norms = squares != nullptr ? squares->mutable_data_ptr<double>() : nullptr;
     at::parallel_for(begin, end, 1, [&](int64_t first, int64_t last) {
       const auto& k = kernels();
-      if (gradient_.scalar_type() == torch::kFloat64) {
+      if (is_double_) {
         compute_rows<double>(k.convolution_f64, k.squares_f64, first, last, begin, rows, norms);
       } else {
         compute_rows<float>(k.convolution_f32, k.squares_f32, first, last, begin, rows, norms);
@@ -84,48 +47,51 @@ class ConvolutionTerm final : public Term {
   template <class T, class Kernel>
   void compute_rows(Kernel kernel, double (*squares)(const T*, int64_t), int64_t first,
                     int64_t last, int64_t begin, torch::Tensor& rows, double* norms) const {
-    std::vector<T> scratch(scratch_size(shape_, lanes()));
-    const auto* input = input_.template const_data_ptr<T>();
-    const auto* gradient = gradient_.template const_data_ptr<T>();
-    const int64_t input_size = input_.numel() / input_.size(0);
-    const int64_t gradient_size = gradient_.numel() / gradient_.size(0);
+    const auto& [input, gradient, shape, weight, layout, batch] = operands();
+    std::vector<T> scratch(scratch_size(shape, lanes_));
+    const auto* inputs = input.template const_data_ptr<T>();
+    const auto* gradients = gradient.template const_data_ptr<T>();
+    const int64_t input_size = input.numel() / input.size(0);
+    const int64_t gradient_size = gradient.numel() / gradient.size(0);
     for (int64_t b = first; b < last; ++b) {
-      T* result = rows.template mutable_data_ptr<T>() + (b - begin) * row_size();
-      for (int64_t o = 0; o < layout_.outer; ++o) {
-        for (int64_t i = 0; i < layout_.inner; ++i) {
-          const int64_t sample = (o * batch_ + b) * layout_.inner + i;
-          kernel(input + sample * input_size, gradient + sample * gradient_size, shape_, o + i > 0,
+      T* result = rows.template mutable_data_ptr<T>() + (b - begin) * rows.size(1);
+      for (int64_t o = 0; o < layout.outer; ++o) {
+        for (int64_t i = 0; i < layout.inner; ++i) {
+          const int64_t sample = (o * batch + b) * layout.inner + i;
+          kernel(inputs + sample * input_size, gradients + sample * gradient_size, shape, o + i > 0,
                  result, scratch.data());
         }
       }
-      if (norms != nullptr) norms[b] = squares(result, row_size());
+      if (norms != nullptr) norms[b] = squares(result, rows.size(1));
     }
   }
 
   // [1, groups * rows * columns] -> [outputs, channels / groups, kernel]
-  torch::Tensor to_weight(const torch::Tensor& row) const {
-    return row.view({shape_.groups, shape_.rows(), shape_.columns(lanes())})
-        .narrow(2, 0, shape_.outputs / shape_.groups)
+  torch::Tensor to_weight(const torch::Tensor& row) const override {
+    const auto& shape = operands().shape;
+    return row.view({shape.groups, shape.rows(), shape.columns(lanes_)})
+        .narrow(2, 0, shape.outputs / shape.groups)
         .transpose(1, 2)
-        .reshape(weight_sizes_);
+        .reshape(operands().weight);
   }
 
-  torch::Tensor input_, gradient_;
-  const torch::TensorOptions options_;
-  const ConvolutionShape shape_;
-  const std::vector<int64_t> weight_sizes_;
-  const Layout layout_;
-  const int64_t batch_;
-  MemoryBudget& budget_;
-  ExampleRows rows_;
+  const int64_t lanes_;
+  const bool is_double_;
+};
+
+// What the node says about its convolution.
+struct Convolution {
+  ConvolutionShape shape;
+  bool transposed;
+  std::vector<int64_t> output_padding;
 };
 
 class ConvolutionRule final : public Rule {
  public:
-  ConvolutionRule(torch::Tensor input, const ConvolutionShape& shape,
-                  std::vector<int64_t> weight_sizes, const RuleContext& context)
+  ConvolutionRule(torch::Tensor input, Convolution convolution, std::vector<int64_t> weight_sizes,
+                  const RuleContext& context)
       : input_(std::move(input)),
-        shape_(shape),
+        convolution_(std::move(convolution)),
         weight_sizes_(std::move(weight_sizes)),
         layout_(context.layouts[0]),
         batch_(context.batch),
@@ -139,13 +105,17 @@ class ConvolutionRule final : public Rule {
       return std::make_unique<DenseTerm>(
           samples.unflatten(0, {layout_.outer, batch_, layout_.inner}).sum({0, 2}));
     }
-    return std::make_unique<ConvolutionTerm>(input_, gradient.contiguous(), shape_, weight_sizes_,
-                                             layout_, batch_, budget_);
+    ConvolutionOperands operands{
+        input_, gradient.contiguous(), convolution_.shape, weight_sizes_, layout_, batch_};
+    if (input_.is_cpu() && !convolution_.transposed)
+      return std::make_unique<DirectConvolutionTerm>(std::move(operands), budget_);
+    return grouped_convolution(std::move(operands), convolution_.transposed,
+                               convolution_.output_padding, budget_);
   }
 
  private:
   const torch::Tensor input_;
-  const ConvolutionShape shape_;
+  const Convolution convolution_;
   const std::vector<int64_t> weight_sizes_;
   const Layout layout_;
   const int64_t batch_;
@@ -158,12 +128,12 @@ void copy_last(const std::vector<c10::SymInt>& from, size_t axes, int64_t* to) {
   }
 }
 
-ConvolutionShape shape_of(const generated::ConvolutionBackward0& node, const torch::Tensor& input,
-                          const std::vector<int64_t>& output, const std::vector<int64_t>& weight) {
+Convolution read(const generated::ConvolutionBackward0& node, const torch::Tensor& input,
+                 const std::vector<int64_t>& output, const std::vector<int64_t>& weight) {
   const size_t axes = weight.size() - 2;
   ConvolutionShape shape;
   shape.channels = input.size(1);
-  shape.outputs = weight[0];
+  shape.outputs = output[1];
   shape.groups = node.groups.expect_int();
   for (size_t i = 0; i < axes; ++i) {
     shape.input[3 - axes + i] = input.size(static_cast<int64_t>(i) + 2);
@@ -173,11 +143,13 @@ ConvolutionShape shape_of(const generated::ConvolutionBackward0& node, const tor
   copy_last(node.stride, axes, shape.stride);
   copy_last(node.padding, axes, shape.padding);
   copy_last(node.dilation, axes, shape.dilation);
-  return shape;
+  int64_t output_padding[3] = {};
+  copy_last(node.output_padding, axes, output_padding);
+  return {shape, node.transposed, {output_padding + 3 - axes, output_padding + 3}};
 }
 
-bool runs_on_kernel(const torch::Tensor& input) {
-  return input.device().is_cpu() && input.layout() == torch::kStrided &&
+bool covers(const torch::Tensor& input) {
+  return input.layout() == torch::kStrided && input.numel() > 0 &&
          (input.scalar_type() == torch::kFloat32 || input.scalar_type() == torch::kFloat64);
 }
 
@@ -185,17 +157,17 @@ bool runs_on_kernel(const torch::Tensor& input) {
 
 std::unique_ptr<Rule> make_convolution_rule(const RuleContext& context) {
   auto* node = dynamic_cast<generated::ConvolutionBackward0*>(context.use.node);
-  if (node == nullptr || node->transposed) return nullptr;
+  if (node == nullptr) return nullptr;
   const auto& layout = context.layouts[0];
   const auto input = node->input_.unpack().detach();
   const auto weight =
       sizes_at(node->next_edge(kWeightEdge).is_valid() ? node->next_edge(kWeightEdge)
                                                        : Edge(node->getptr(), 0));
-  if (!layout.regular() || layout.axis != 0 || !runs_on_kernel(input)) return nullptr;
+  if (!layout.regular() || layout.axis != 0 || !covers(input)) return nullptr;
   const auto output = sizes_at(Edge(node->getptr(), 0));
-  if (output.size() < 3 || output.size() > 5 || input.numel() == 0) return nullptr;
-  const auto shape = shape_of(*node, input, output, weight);
-  return std::make_unique<ConvolutionRule>(input.contiguous(), shape, weight, context);
+  if (output.size() < 3 || output.size() > 5) return nullptr;
+  return std::make_unique<ConvolutionRule>(input.contiguous(), read(*node, input, output, weight),
+                                           weight, context);
 }
 
 }  // namespace starling::graph

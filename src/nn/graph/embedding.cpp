@@ -26,6 +26,7 @@ class LookupTerm final : public Term {
         padding_(padding) {}
 
   torch::Tensor weighted_sum(const torch::Tensor& factors) override {
+    if (!gradients_.is_cpu()) return table_of(gradients_ * factors.view({-1, 1, 1}), indices_);
     auto sum = torch::zeros({table_, gradients_.size(2)}, gradients_.options());
     if (gradients_.scalar_type() == torch::kFloat64)
       add_rows<double>(factors.contiguous(), sum);
@@ -34,19 +35,18 @@ class LookupTerm final : public Term {
     return sum;
   }
 
-  torch::Tensor example(int64_t b) override {
-    return at::embedding_dense_backward(gradients_[b], indices_[b], table_, padding_, false);
-  }
+  torch::Tensor example(int64_t b) override { return table_of(gradients_[b], indices_[b]); }
 
   std::string form() const override { return "rows of the table that each example looks up"; }
 
   void forget(const torch::Tensor& kept) override {
-    gradients_ =
-        torch::where(kept.view({-1, 1, 1}), gradients_, torch::zeros({}, gradients_.options()));
+    gradients_ = torch::where(kept.to(gradients_.device()).view({-1, 1, 1}), gradients_,
+                              torch::zeros({}, gradients_.options()));
   }
 
  private:
   torch::Tensor compute_squares() override {
+    if (!gradients_.is_cpu()) return squares_of_looked_up_rows();
     auto squares = torch::empty({gradients_.size(0)}, torch::kFloat64);
     auto* out = squares.mutable_data_ptr<double>();
     at::parallel_for(0, gradients_.size(0), 1, [&](int64_t begin, int64_t end) {
@@ -57,6 +57,27 @@ class LookupTerm final : public Term {
       }
     });
     return squares;
+  }
+
+  torch::Tensor table_of(const torch::Tensor& gradients, const torch::Tensor& indices) const {
+    return at::embedding_dense_backward(gradients, indices, table_, padding_, false);
+  }
+
+  // On any device: the sums of every row that an example looks up, then of their squares.
+  torch::Tensor squares_of_looked_up_rows() const {
+    const int64_t batch = gradients_.size(0), width = gradients_.size(2);
+    const auto example = torch::arange(batch, indices_.options()).view({-1, 1});
+    const auto [rows, places] =
+        at::_unique((example * table_ + indices_).flatten(), /*sorted=*/true,
+                    /*return_inverse=*/true);
+    const auto trained = torch::where(indices_.ne(padding_).unsqueeze(2), gradients_,
+                                      torch::zeros({}, gradients_.options()));
+    const auto options = gradients_.options().dtype(torch::kFloat64);
+    const auto sums = torch::zeros({rows.size(0), width}, options)
+                          .index_add_(0, places, trained.view({-1, width}).to(torch::kFloat64));
+    return torch::zeros({batch}, options)
+        .index_add_(0, rows.div(table_, "floor"), sums.square().sum(1))
+        .cpu();
   }
 
   template <class T>
@@ -146,9 +167,8 @@ std::unique_ptr<Rule> make_embedding_rule(const RuleContext& context) {
   const auto output = sizes_at(Edge(node->getptr(), 0));
   int64_t entries = 1;
   for (int64_t size : output) entries *= size;
-  const bool covered = layout.regular() && entries > 0 &&
-                       node->indices_.unpack().device().is_cpu() &&
-                       layout.axis < static_cast<int64_t>(output.size()) - 1;
+  const bool covered =
+      layout.regular() && entries > 0 && layout.axis < static_cast<int64_t>(output.size()) - 1;
   if (!covered) return nullptr;
   return std::make_unique<EmbeddingRule>(*node, context);
 }

@@ -6,12 +6,14 @@ namespace starling::graph {
 namespace {
 
 constexpr int64_t kPieceBytes = int64_t{1} << 20;
+constexpr int64_t kDevicePieceBytes = int64_t{64} << 20;  // where each call costs a launch
 
 }  // namespace
 
 int64_t ExampleRows::piece() const {
   const int64_t bytes = columns_ * static_cast<int64_t>(options_.dtype().itemsize());
-  return std::clamp<int64_t>(kPieceBytes / bytes, 1, examples_);
+  const int64_t most = options_.device().is_cpu() ? kPieceBytes : kDevicePieceBytes;
+  return std::clamp<int64_t>(most / bytes, 1, examples_);
 }
 
 torch::Tensor ExampleRows::room(int64_t examples) const {
