@@ -275,7 +275,7 @@ int data_command(int argc, char** argv) {
     return 0;
   }
   if (word.empty()) throw InputError("starling data", "say list, show, fetch or partition");
-  throw InputError("starling data", word + " is not list, show, fetch or partition" +
+  throw InputError("starling data", "\"" + word + "\" is not list, show, fetch or partition" +
                                         did_you_mean(word, {"list", "show", "fetch", "partition"}));
 }
 

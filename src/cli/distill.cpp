@@ -60,8 +60,11 @@ void take(const cxxopts::ParseResult& given, const std::string& flag, Value low,
           auto& value) {
   if (given.count(flag) == 0) return;
   const auto number = given[flag].as<Value>();
-  if (!(number >= low && number <= high))
-    throw InputError("--" + flag, number < low ? "is too small" : "is too large");
+  if (!(number >= low && number <= high)) {
+    std::ostringstream range;
+    range << number << " is outside " << low << ".." << high;
+    throw InputError("--" + flag, range.str());
+  }
   value = number;
 }
 

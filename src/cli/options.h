@@ -10,13 +10,18 @@
 
 namespace starling::cli {
 
-// As cxxopts parses, with its complaints as InputError that name the help.
+// As cxxopts parses, with its complaints as InputError that name the help. No word is ignored.
 inline cxxopts::ParseResult parse(cxxopts::Options& options, int argc, char** argv) {
+  const std::string remedy = "; " + options.program() + " --help lists what there is";
   try {
-    return options.parse(argc, argv);
+    auto given = options.parse(argc, argv);
+    if (given.unmatched().empty()) return given;
+    const std::string& word = given.unmatched().front();
+    const bool is_override = word.front() == '/' && word.find('=') != std::string::npos;
+    throw InputError("\"" + word + "\" is one argument too many" +
+                     (is_override ? "; write --set " + word : remedy));
   } catch (const cxxopts::exceptions::exception& problem) {
-    throw InputError(std::string(problem.what()) + "; " + options.program() +
-                     " --help lists what there is");
+    throw InputError(problem.what() + remedy);
   }
 }
 

@@ -57,12 +57,25 @@ std::string facts(const RoundRecord& round) {
   return text;
 }
 
+std::string counted(size_t number, const std::string& unit) {
+  return std::to_string(number) + " " + unit + (number == 1 ? "" : "s");
+}
+
+// Under unit "both" the two seeds are the same.
+bool repeats_noise(const RunRecord& record) {
+  for (const char* place : {"/privacy/insecure_seed", "/privacy/example/insecure_seed"})
+    if (const Json::json_pointer seed(place);
+        record.experiment.contains(seed) && !record.experiment.at(seed).is_null())
+      return true;
+  return false;
+}
+
 std::string tested(const RoundRecord& last, const RunRecord& record) {
   if (!last.accuracy && !last.loss) return "";
   const std::string what =
       last.accuracy ? format("Test accuracy %.2f %%", 100 * *last.accuracy) + two_classes(last)
                     : format("Test mean squared error %.6g", *last.loss);
-  return what + " after " + std::to_string(record.rounds.size()) + " rounds in " +
+  return what + " after " + counted(record.rounds.size(), "round") + " in " +
          duration(record.seconds) + ".\n";
 }
 
@@ -80,9 +93,10 @@ void Progress::start(const RunRecord& record, const std::string& folder) {
   if (quiet_) return;
   out_ << record.name << ": "
        << (record.train_examples ? std::to_string(*record.train_examples) : "a private number of")
-       << " examples, model of " << record.parameters << " parameters, " << record.rounds_planned
-       << " rounds\n"
+       << " examples, model of " << record.parameters << " parameters, "
+       << counted(static_cast<size_t>(record.rounds_planned), "round") << "\n"
        << "run folder " << folder << "\n"
+       << (repeats_noise(record) ? "INSECURE SEED: NO DP GUARANTEE, whatever epsilon is\n" : "")
        << std::flush;
 }
 

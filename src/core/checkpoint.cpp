@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "core/folders.h"
 #include "starling/core/files.h"
 #include "starling/core/hash.h"
 #include "starling/core/json.h"
@@ -128,7 +129,7 @@ Checkpoint parse_checkpoint(std::string_view bytes, const std::string& source) {
 
 CheckpointFolder::CheckpointFolder(std::string folder, int64_t keep)
     : folder_(std::move(folder)), keep_(std::max<int64_t>(keep, 1)) {
-  fs::create_directories(folder_);
+  create_folders(folder_);
 }
 
 std::string CheckpointFolder::path_of(int64_t round) const {

@@ -29,6 +29,13 @@ std::string shown(const Json& value) {
   return text.size() <= 60 ? text : text.substr(0, 57) + "...";
 }
 
+// What decides which keys are known, where something does: ` beside "kind": "iid"`.
+std::string beside(const Json& object) {
+  for (const char* key : {"kind", "unit"})
+    if (object.contains(key)) return " beside \"" + std::string(key) + "\": " + shown(object[key]);
+  return "";
+}
+
 std::string listed(const std::vector<std::string>& words) {
   std::string text;
   for (size_t i = 0; i < words.size(); ++i)
@@ -224,8 +231,8 @@ void JsonObject::finish() const {
   for (const auto& item : value_->items()) {
     if (std::find(known_.begin(), known_.end(), item.key()) != known_.end()) continue;
     const auto hint = did_you_mean(item.key(), known_);
-    fail(item.key(),
-         "is not a known key" + (hint.empty() ? "; known are " + listed(known_) : hint));
+    fail(item.key(), "is not a known key" +
+                         (hint.empty() ? beside(*value_) + "; known are " + listed(known_) : hint));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <set>
 
+#include "core/folders.h"
 #include "experiment/load_examples.h"
 #include "starling/core/error.h"
 #include "starling/core/files.h"
@@ -212,7 +213,7 @@ class Distillation {
       folder = (fs::path(options_.teacher) / "").parent_path().string() + "-" + student_name();
     if (fs::exists(folder) && (!fs::is_directory(folder) || !fs::is_empty(folder)))
       throw InputError("--out " + folder, "holds files already; name a new folder");
-    fs::create_directories(folder);
+    create_folders(folder);
     return folder;
   }
 

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "core/folders.h"
 #include "experiment/run_key.h"
 #include "starling/core/error.h"
 #include "starling/report/report.h"
@@ -63,7 +64,7 @@ RunFolder RunFolder::make(const std::string& out, const std::string& parent,
   const std::string folder = out.empty() ? new_folder(parent, name) : out;
   if (fs::exists(folder) && !fs::is_directory(folder))
     throw InputError("--out " + folder, "is a file; name a new folder");
-  fs::create_directories(folder);
+  create_folders(folder);
   RunFolder result(folder);
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().filename() != FolderLock::kName)

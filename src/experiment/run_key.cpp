@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "core/folders.h"
 #include "starling/core/error.h"
 #include "starling/core/files.h"
 
@@ -26,7 +27,7 @@ std::string default_path(const std::string& run_id) {
 void write_key(const std::string& path, const RandomKey& key) {
   if (fs::exists(path)) throw InputError(path, "exists already; a key belongs to one run");
   const auto folder = fs::path(path).parent_path();
-  if (!folder.empty()) fs::create_directories(folder);
+  if (!folder.empty()) create_folders(folder.string());
   write_file_atomically(path, key.to_hex() + "\n", 0600);
 }
 

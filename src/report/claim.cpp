@@ -45,6 +45,12 @@ bool is_delta_small(const PrivacyStatement& p) {
 
 namespace {
 
+std::string complaint_about_epsilon(const PrivacyStatement& p) {
+  if (p.epsilon <= kLargestReasonableEpsilon) return "";
+  return " EPSILON IS WEAK: above " + number(kLargestReasonableEpsilon) +
+         ", the bound alone promises little.";
+}
+
 std::string complaint_about_delta(const PrivacyStatement& p) {
   if (is_delta_small(p)) return "";
   if (p.unit == "client")
@@ -59,7 +65,7 @@ std::string complaint_about_delta(const PrivacyStatement& p) {
 std::string claim(const PrivacyStatement& p) {
   if (holds(p))
     return "(epsilon, delta)-differential privacy with " + bound(p) + " when " + neighbours(p) +
-           ", against " + who_sees(p) + "." + complaint_about_delta(p);
+           ", against " + who_sees(p) + "." + complaint_about_epsilon(p) + complaint_about_delta(p);
   if (p.guarantee == Guarantee::insecure_seed)
     return "INSECURE SEED: NO DP GUARANTEE. The noise follows from a seed in the experiment, so "
            "anyone who knows it can subtract it. With secret noise the same run would have " +
@@ -104,12 +110,10 @@ std::vector<std::string> not_covered(const RunRecord& record) {
   items.insert(
       items.end(),
       {"What holds for the population and would be learnt without this example: conclusions about "
-       "a "
-       "group may concern a person who never took part.",
+       "a group may concern a person who never took part.",
        "Records that depend on one another, such as relatives or repeated measurements.",
        "Earlier and later runs on the same data; their budgets add up, and what was spent before "
-       "is "
-       "unknown here.",
+       "is unknown here.",
        "The search for hyper-parameters: search NOT counted, unless it used public data.",
        record.columns.empty()
            ? "The choice of clip norm, model and preprocessing: they count as public constants."

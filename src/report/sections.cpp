@@ -199,7 +199,7 @@ Section ledger(const RunRecord& record, const PrivacyStatement& p) {
 
 std::string tier(double epsilon) {
   if (epsilon <= 1.0) return "strong (at most 1)";
-  if (epsilon <= 10.0) return "reasonable (above 1, at most 10)";
+  if (epsilon <= kLargestReasonableEpsilon) return "reasonable (above 1, at most 10)";
   return "WEAK (above 10)";
 }
 

@@ -18,6 +18,9 @@ struct Section {
 // Definition, mechanism and accounting, ledger, values judged, what is not covered, environment.
 std::vector<Section> sections(const RunRecord& record);
 
+// Beyond it an epsilon is weak, by the tiers of Ponomareva et al. 2023.
+inline constexpr double kLargestReasonableEpsilon = 10.0;
+
 // A proven (epsilon, delta) stands behind the statement.
 bool holds(const PrivacyStatement& statement);
 // False where delta is known to be 1 / n or more for some client's n examples.

@@ -157,9 +157,9 @@ TEST(Distill, SaysWhatIsWrong) {
     EXPECT_EQ(outcome.code, 2) << flags;
     return outcome.err;
   };
-  EXPECT_THAT(complaint("--temperature 0"), HasSubstr("--temperature: is too small"));
+  EXPECT_THAT(complaint("--temperature 0"), HasSubstr("--temperature: 0 is outside 1e-06..1e+06"));
   EXPECT_THAT(complaint("--temperature nan"), HasSubstr("nan"));
-  EXPECT_THAT(complaint("--hard-weight 2"), HasSubstr("--hard-weight: is too large"));
+  EXPECT_THAT(complaint("--hard-weight 2"), HasSubstr("--hard-weight: 2 is outside 0..1"));
   EXPECT_THAT(complaint("--hint 2"), HasSubstr("--hint 2: is not TEACHER:STUDENT"));
   EXPECT_THAT(complaint("--hint 2:3:x"), HasSubstr("--hint 2:3:x: the weight is not a number"));
   EXPECT_THAT(complaint("--hint 2:8"), HasSubstr("student: the model has no outermost layer"));

@@ -163,8 +163,9 @@ TEST(Experiment, RefusesUnknownKeysEverywhere) {
     Json json = smallest_private();
     const std::string pointer = place + "/zzzzzzzz";
     json[Json::json_pointer(pointer)] = 1;
-    EXPECT_TRUE(error(json).starts_with("x.json: " + pointer + ": is not a known key; known are "))
+    EXPECT_TRUE(error(json).starts_with("x.json: " + pointer + ": is not a known key"))
         << error(json);
+    EXPECT_NE(error(json).find("; known are "), std::string::npos) << error(json);
   }
 }
 

@@ -87,14 +87,16 @@ TEST(Federation, ParseOfWrittenIsTheSame) {
 
 TEST(Federation, FieldsBelongToTheirKind) {
   EXPECT_EQ(error_with("/strategy", R"({"kind": "fedavg", "mu": 0.1})"),
-            "x.json: /strategy/mu: is not a known key; known are kind, weights or "
-            "server_learning_rate");
+            "x.json: /strategy/mu: is not a known key beside \"kind\": \"fedavg\"; known are kind, "
+            "weights or server_learning_rate");
   EXPECT_EQ(error_with("/strategy", R"({"kind": "fedadm"})"),
             "x.json: /strategy/kind: \"fedadm\" is not one of fedavg, fedavgm, fedprox, scaffold, "
             "fednova, fedadagrad, fedadam, fedyogi, feddyn, qfedavg, fedbn, fedper, ditto, fedsgd, "
             "fedbuff, feddf, dsfl or fedmd (did you mean \"fedadam\"?)");
-  EXPECT_EQ(error_with("/strategy", R"({"kind": "qfedavg", "weights": "examples"})"),
-            "x.json: /strategy/weights: is not a known key; known are kind or q");
+  EXPECT_EQ(
+      error_with("/strategy", R"({"kind": "qfedavg", "weights": "examples"})"),
+      "x.json: /strategy/weights: is not a known key beside \"kind\": \"qfedavg\"; known are kind "
+      "or q");
   EXPECT_EQ(error_with("/strategy", R"({"kind": "fedper"})"),
             "x.json: /strategy: \"personal\" is missing");
   EXPECT_TRUE(error_with("/strategy", R"({"kind": "fedper", "personal": []})")

@@ -45,8 +45,9 @@ TEST(Privacy, NeedsItsUnit) {
   EXPECT_EQ(error_with("/privacy", R"({"epsilon": 8})"),
             "x.json: /privacy: \"unit\" is missing; \"example\" protects single examples, "
             "\"client\" whole clients, \"none\" nothing");
-  EXPECT_EQ(error_with("/privacy", R"({"unit": "none", "epsilon": 8})"),
-            "x.json: /privacy/epsilon: is not a known key; known are unit");
+  EXPECT_EQ(
+      error_with("/privacy", R"({"unit": "none", "epsilon": 8})"),
+      "x.json: /privacy/epsilon: is not a known key beside \"unit\": \"none\"; known are unit");
 }
 
 TEST(Privacy, NoiseIsFastUnlessSecureIsAsked) {

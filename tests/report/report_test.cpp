@@ -239,6 +239,9 @@ TEST(Sections, FlagDeltaThatIsTooLargeAndWeakEpsilon) {
   EXPECT_THAT(report_text(record), HasSubstr("TOO LARGE"));
   record.privacy[0].epsilon = 10.01;
   EXPECT_THAT(report_text(record), HasSubstr("WEAK (above 10)"));
+  EXPECT_THAT(privacy_claim(record), HasSubstr("EPSILON IS WEAK: above 10"));
+  record.privacy[0].epsilon = 10;
+  EXPECT_THAT(privacy_claim(record), Not(HasSubstr("WEAK")));
 }
 
 // (e^epsilon - 1 + 2 delta) / (e^epsilon + 1), by hand.
