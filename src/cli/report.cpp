@@ -5,6 +5,7 @@
 #include "cli/options.h"
 #include "starling/core/error.h"
 #include "starling/core/files.h"
+#include "starling/report/comparison.h"
 #include "starling/report/report.h"
 
 namespace starling::cli {
@@ -16,6 +17,16 @@ std::string page_beside(const std::string& run) {
   return (folder / "report.html").string();
 }
 
+// Each under the name of its folder.
+std::string comparison_of(const std::vector<std::string>& runs) {
+  std::vector<NamedRun> named;
+  for (const auto& run : runs) {
+    const auto page = std::filesystem::absolute(page_beside(run)).lexically_normal();
+    named.push_back({page.parent_path().filename().string(), read_record(run)});
+  }
+  return comparison_text(named);
+}
+
 }  // namespace
 
 int report_command(int argc, char** argv) {
@@ -23,10 +34,13 @@ int report_command(int argc, char** argv) {
       "starling report",
       "Prints the report of each run, a run folder or its run.json, and rewrites its "
       "report.html.\n"
-      "  starling report runs/*\n");
+      "  starling report runs/*\n"
+      "  starling report --compare runs/*\n");
   options.custom_help("[flags]").positional_help("RUN...").set_width(kHelpColumns);
   options.add_options()("run", "run folder, or its run.json",
-                        cxxopts::value<std::vector<std::string>>())("h,help", "this text");
+                        cxxopts::value<std::vector<std::string>>())(
+      "compare", "print the runs side by side instead, and in what they differ")("h,help",
+                                                                                 "this text");
   options.parse_positional({"run"});
   const auto given = parse(options, argc, argv);
   if (given.count("help")) {
@@ -35,8 +49,13 @@ int report_command(int argc, char** argv) {
   }
   if (!given.count("run"))
     throw InputError("starling report", "no run is named; give one or more run folders");
+  const auto& runs = given["run"].as<std::vector<std::string>>();
+  if (given.count("compare")) {
+    std::cout << comparison_of(runs);
+    return 0;
+  }
   bool first = true;
-  for (const auto& run : given["run"].as<std::vector<std::string>>()) {
+  for (const auto& run : runs) {
     const RunRecord record = read_record(run);
     const std::string page = page_beside(run);
     write_file_atomically(page, report_html(record));

@@ -39,7 +39,9 @@ std::string mark() {
 }
 
 std::string tone(const PrivacyStatement& p) {
-  if (!report::holds(p) || !report::is_delta_small(p) || p.epsilon > 10.0) return "bad";
+  if (!report::holds(p) || !report::is_delta_small(p) ||
+      p.epsilon > report::kLargestReasonableEpsilon)
+    return "bad";
   return p.epsilon <= 1.0 ? "good" : "fair";
 }
 

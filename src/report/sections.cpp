@@ -282,6 +282,12 @@ Section training(const RunRecord& record) {
           setting(record, "/local/optimizer/learning_rate") + ", schedule " +
           setting(record, "/local/schedule/kind"));
   add(section.facts, "Strategy", setting(record, "/strategy/kind"));
+  for (const auto& [label, pointer] :
+       {std::pair("Aggregation", "/aggregation/kind"), std::pair("Attack tried", "/attack/kind"),
+        std::pair("Compression", "/communication/kind")}) {
+    const std::string kind = setting(record, pointer);
+    if (kind != "none" && kind != "mean") add(section.facts, label, kind);
+  }
   if (record.bytes_up)
     add(section.facts, "Communication",
         megabytes(*record.bytes_up) + " up, " + megabytes(*record.bytes_down) + " down");

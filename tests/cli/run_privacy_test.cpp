@@ -47,6 +47,12 @@ TEST(Run, TwiceUnderPrivacyDiffersInItsNoiseAndOnlyInThat) {
   const auto a = record_of(folder, "a"), b = record_of(folder, "b");
   EXPECT_EQ(a["privacy"][0]["epsilon"], b["privacy"][0]["epsilon"]);
   EXPECT_EQ(a["clients"], b["clients"]);
+  const auto compared = testing::starling("report --compare '" + (folder / "a") + "' '" +
+                                          (folder / "b/run.json") + "'");
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("The experiments are the same."));
+  EXPECT_THAT(compared.out, HasSubstr("\na, b: test accuracy "));
+  EXPECT_THAT(compared.out, HasSubstr("spent at most epsilon "));
 }
 
 TEST(Run, MeetsItsTargetAndTheLedgerAloneGivesTheSameEpsilon) {

@@ -232,6 +232,17 @@ TEST(NotCovered, NamesRoundingOfFastNoiseAndTimeOfSecureNoise) {
   EXPECT_THAT(not_covered(record), Contains(HasSubstr("exact draw")));
 }
 
+TEST(Sections, NameWhatSurroundsARoundWhereThereIsSomething) {
+  RunRecord record = plain_record();
+  EXPECT_THAT(report_text(record), Not(HasSubstr("Aggregation")));
+  record.experiment["aggregation"]["kind"] = "krum";
+  record.experiment["attack"]["kind"] = "backdoor";
+  record.experiment["communication"]["kind"] = "top_k";
+  EXPECT_THAT(report_text(record), HasSubstr("Aggregation               krum"));
+  EXPECT_THAT(report_text(record), HasSubstr("Attack tried              backdoor"));
+  EXPECT_THAT(report_text(record), HasSubstr("Compression               top_k"));
+}
+
 TEST(Sections, FlagDeltaThatIsTooLargeAndWeakEpsilon) {
   RunRecord record = private_record();
   EXPECT_THAT(report_text(record), Not(HasSubstr("TOO LARGE")));
