@@ -62,6 +62,8 @@ class Run {
   RoundStory story_of(int64_t round);
   RoundOutcome train(int64_t round, const RoundStory& story,
                      const std::map<int64_t, LedgerEntry>& paid);
+  void count_bytes(int64_t round, const RoundStory& story, const RoundOutcome& outcome);
+  void count_standardization();
   void one_round(int64_t round);
   void all_rounds();
   RunResult finish();
@@ -253,6 +255,29 @@ RoundOutcome Run::train(int64_t round, const RoundStory& story,
   return outcome;
 }
 
+void Run::count_bytes(int64_t round, const RoundStory& story, const RoundOutcome& outcome) {
+  // What became of a protected client's upload is private.
+  const bool shows_uploads = !federation_.plan.server;
+  folder_.append_communication(round, story, outcome, shows_uploads);
+  if (!shows_uploads) return;
+  record_.bytes_up = record_.bytes_up.value_or(0) + outcome.bytes_up;
+  record_.bytes_down = record_.bytes_down.value_or(0) + outcome.bytes_down;
+}
+
+// Sums of columns go up and their means and deviations come down before the first round.
+void Run::count_standardization() {
+  const auto& plan = federation_.plan;
+  if (!plan.standardization) return;
+  RoundStory all;
+  for (const auto& client : plan.clients) all.charged.push_back(client.client);
+  RoundOutcome released;
+  released.used = std::ssize(plan.clients);
+  const auto bytes = static_cast<int64_t>(sizeof(double)) * released.used;
+  released.bytes_up = bytes * plan.standardization->coordinates();
+  released.bytes_down = bytes * 2 * std::ssize(plan.standardization->takes_missing);
+  count_bytes(0, all, released);
+}
+
 void Run::one_round(int64_t round) {
   const RoundStory story = story_of(round);
   const auto paid = spending_.pay(round, story.charged);
@@ -264,11 +289,7 @@ void Run::one_round(int64_t round) {
   progress.round.round = round + 1;
   if (!federation_.plan.has_secret_cohorts()) {
     progress.round.clients = std::ssize(story.charged);
-    // What became of a protected client's upload is private.
-    const bool shows_uploads = !federation_.plan.server;
-    folder_.append_communication(round + 1, story, outcome, shows_uploads);
-    if (shows_uploads) record_.bytes_up = record_.bytes_up.value_or(0) + outcome.bytes_up;
-    if (shows_uploads) record_.bytes_down = record_.bytes_down.value_or(0) + outcome.bytes_down;
+    count_bytes(round + 1, story, outcome);
   }
   progress.round.learning_rate =
       learning_rate_factor(experiment_.local.schedule, round, experiment_.rounds) *
@@ -326,6 +347,7 @@ void Run::begin() {
   } else {
     begin_record();
     assemble();
+    count_standardization();
     save();
   }
   if (options_.on_start) options_.on_start(record_, folder_.folder());

@@ -206,6 +206,15 @@ TEST_F(Standardize, LedgerAloneGivesTheEpsilonOfTheReport) {
   EXPECT_GT(*record.rounds.back().accuracy, 0.9);
 }
 
+// x and x^2 of two columns and the number of known values of one: 5 numbers of 8 bytes a client.
+TEST_F(Standardize, BytesOfTheReleaseAreCounted) {
+  const RunRecord record = run(experiment(), options("run")).record;
+  EXPECT_THAT(read_file(path("run/communication.csv")), HasSubstr("\n0,3,3,0,96,120,0\n1,"));
+  const int64_t rounds = 3 * kClients * 6 * static_cast<int64_t>(sizeof(float));
+  EXPECT_EQ(record.bytes_up, 120 + rounds);
+  EXPECT_EQ(record.bytes_down, 96 + rounds);
+}
+
 // Cut off when the first checkpoint was on the disk, and after a round.
 TEST_F(Standardize, AResumedRunDrawsNoSecondRelease) {
   const RunRecord whole = run(experiment(), options("whole")).record;
@@ -221,7 +230,8 @@ TEST_F(Standardize, AResumedRunDrawsNoSecondRelease) {
     cut.on_round = nullptr;
     cut.resume = true;
     EXPECT_EQ(run(experiment(), cut).record.columns, whole.columns);
-    for (const char* file : {"model.safetensors", "rounds.csv", "ledger.jsonl"})
+    for (const char* file :
+         {"model.safetensors", "rounds.csv", "ledger.jsonl", "communication.csv"})
       EXPECT_TRUE(read_file(path("whole/" + std::string(file))) ==
                   read_file(path(out + "/" + file)))
           << file;
