@@ -9,7 +9,6 @@
 // their own. With --private, rounds of a server that clips and adds noise stand in the place of the
 // plain loop's; both servers have the same clients and workers.
 
-#include <malloc.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -25,6 +24,7 @@
 #include "rounds_plain.h"
 #include "starling/core/json.h"
 #include "starling/federated/simulation.h"
+#include "starling/nn/memory.h"
 
 namespace starling::bench {
 namespace {
@@ -328,9 +328,7 @@ void run(const Options& options, const std::string& program) {
 }  // namespace starling::bench
 
 int main(int argc, char** argv) {
-  // As the program does: large blocks stay with the process between steps.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
+  starling::reuse_memory();  // as the program does
   try {
     starling::bench::run(starling::bench::parse(argc, argv), argv[0]);
   } catch (const std::exception& error) {

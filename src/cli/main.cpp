@@ -1,5 +1,3 @@
-#include <malloc.h>
-
 #include <cstring>
 #include <exception>
 #include <iostream>
@@ -10,6 +8,7 @@
 #include "cli/commands.h"
 #include "starling/core/error.h"
 #include "starling/core/json.h"
+#include "starling/nn/memory.h"
 
 namespace {
 
@@ -46,12 +45,6 @@ void print_help(std::ostream& out) {
   out << "\nstarling COMMAND --help explains one. Exit codes: 0 done, 1 failed, 2 wrong input.\n";
 }
 
-// Blocks freed after one step serve the next instead of going back to the kernel.
-void keep_memory() {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
-}
-
 int dispatch(int argc, char** argv) {
   if (argc < 2) {
     print_help(std::cerr);
@@ -85,7 +78,7 @@ int complain(const char* problem, int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  keep_memory();
+  starling::reuse_memory();
   try {
     return dispatch(argc, argv);
   } catch (const InputError& problem) {

@@ -16,6 +16,7 @@ namespace {
 
 // 600 KB an example, so that a piece holds one.
 constexpr int64_t kExamples = 5, kColumns = 150'000;
+constexpr Keeping kNothingLetGo{.let_go = 0, .length = 1000};
 
 struct Rows {
   torch::Tensor values = torch::randn({kExamples, kColumns});
@@ -37,14 +38,14 @@ TEST(ExampleRows, KeepsPiecesWithinTheBudget) {
   Rows truth;
   ExampleRows rows(kExamples, kColumns, torch::kFloat);
   MemoryBudget budget(kExamples * kColumns * 4);
-  rows.compute(truth.compute, budget);
+  rows.compute(truth.compute, budget, kNothingLetGo);
   ASSERT_TRUE(rows.kept());
   const int calls = truth.calls;
   EXPECT_GT(calls, 1) << "the test should see several pieces";
   expect_weighted(rows, truth);
   EXPECT_EQ(truth.calls, calls) << "kept rows are not computed again";
   EXPECT_TRUE(torch::equal(rows.row(3), truth.values.slice(0, 3, 4)));
-  EXPECT_FALSE(budget.take(1)) << "the budget is spent";
+  EXPECT_FALSE(budget.take(1, {})) << "the budget is spent";
 }
 
 TEST(ExampleRows, ComputesAgainWhatDoesNotFit) {
@@ -52,7 +53,7 @@ TEST(ExampleRows, ComputesAgainWhatDoesNotFit) {
   Rows truth;
   ExampleRows rows(kExamples, kColumns, torch::kFloat);
   MemoryBudget budget(kExamples * kColumns * 4 - 1);
-  rows.compute(truth.compute, budget);
+  rows.compute(truth.compute, budget, kNothingLetGo);
   ASSERT_FALSE(rows.kept());
   expect_weighted(rows, truth);
 }
@@ -62,10 +63,20 @@ TEST(ExampleRows, ForgetsExamplesWhateverTheirPiece) {
   truth.values[4].fill_(std::numeric_limits<float>::infinity());
   ExampleRows rows(kExamples, kColumns, torch::kFloat);
   MemoryBudget budget(int64_t{1} << 30);
-  rows.compute(truth.compute, budget);
+  rows.compute(truth.compute, budget, kNothingLetGo);
   rows.forget(torch::arange(kExamples).ne(4));
   EXPECT_EQ(rows.row(4).abs().max().item<float>(), 0);
   EXPECT_TRUE(torch::equal(rows.row(3), truth.values.slice(0, 3, 4)));
+}
+
+TEST(MemoryBudget, CountsWhatIsHeldMoreAndWhatIsQuickToComputeAgain) {
+  MemoryBudget budget(1000);
+  EXPECT_FALSE(budget.take(1500, {.let_go = 400, .length = 128}));
+  EXPECT_TRUE(budget.take(1500, {.let_go = 600, .length = 128})) << "900 more";
+  EXPECT_TRUE(budget.take(500, {.let_go = 600, .length = 1})) << "nothing more";
+  EXPECT_FALSE(budget.take(60, {.let_go = 0, .length = 64})) << "quick: counts for 120";
+  EXPECT_TRUE(budget.take(60, {.let_go = 10, .length = 64})) << "the 100 that are left";
+  EXPECT_FALSE(budget.take(1, {.let_go = 0, .length = 5000}));
 }
 
 class Taps : public ::testing::Test {

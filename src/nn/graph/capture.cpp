@@ -147,7 +147,8 @@ class Inference {
   bool lasting() const { return lasting_; }
 
  private:
-  // The gradients of the next uses, as many as fit into kMostBytes and at least one.
+  // The gradients of the next uses, as many as fit into kMostBytes and at least one, and what
+  // those under the other roots say.
   void collect(size_t first) {
     first_ = first;
     ones_.clear();
@@ -159,8 +160,17 @@ class Inference {
     }
     const std::span uses(&plan_.tape.uses[first], last - first);
     ones_ = capture(uses, losses_, torch::ones_like(losses_));
-    for (const auto& root : digit_roots(losses_)) {
-      digits_.push_back(capture(uses, losses_, root));
+    for (const auto& root : digit_roots(losses_)) read(capture(uses, losses_, root));
+  }
+
+  void read(const std::vector<Captured>& with_digit) {
+    digits_.resize(ones_.size());
+    for (size_t use = 0; use < ones_.size(); ++use) {
+      const auto& gradients = ones_[use].gradients;
+      digits_[use].resize(gradients.size());
+      for (size_t i = 0; i < gradients.size(); ++i)
+        if (gradients[i].defined())
+          digits_[use][i].push_back(read_digits(gradients[i], with_digit[use].gradients[i]));
     }
   }
 
@@ -182,9 +192,7 @@ class Inference {
       nothing.layout.absent = true;
       return nothing;
     }
-    Gradients with_digits;
-    for (const auto& digit : digits_) with_digits.push_back(digit[use - first_].gradients[output]);
-    return infer_ownership(with_ones, with_digits, losses_.size(0));
+    return infer_ownership(with_ones, digits_[use - first_][output], losses_.size(0));
   }
 
   // A repeated parameter whose copies are shared by examples is used one operation nearer the loss.
@@ -195,14 +203,14 @@ class Inference {
     refuse(node, plan_.tape.slots[node.edges.front().slot], names_);
   }
 
-  static constexpr int64_t kMostBytes = int64_t{2} << 20;
+  static constexpr int64_t kMostBytes = int64_t{1} << 20;
 
   CapturePlan& plan_;
   const torch::Tensor& losses_;
   const std::vector<std::string>& names_;
   size_t first_ = 0;  // the use that ones_ and digits_ begin with
   std::vector<Captured> ones_;
-  std::vector<std::vector<Captured>> digits_;
+  std::vector<std::vector<std::vector<torch::Tensor>>> digits_;  // [use][output][digit]
   bool lasting_ = true;
 };
 

@@ -20,16 +20,22 @@
 namespace starling::graph {
 namespace {
 
-constexpr int64_t kLeastKeptBytes = int64_t{16} << 20;
+constexpr int64_t kLeastKeptBytes = int64_t{8} << 20;
+
+int64_t gradient_bytes(const Use& use, size_t item) {
+  int64_t entries = 0;
+  for (uint32_t i = 0; i < use.node->num_inputs(); ++i)
+    entries += c10::multiply_integers(sizes_at(Edge(use.node->getptr(), i)));
+  return entries * static_cast<int64_t>(item);
+}
 
 // In proportion to what the plain step holds, so that the private step's peak stays within half as
-// much again: one and a half times the output gradients of the uses.
+// much again: five eighths of the output gradients of the uses, and then those that the pass has
+// left behind, whose activations it has let go.
 int64_t bytes_to_keep(const Tape& tape, size_t item) {
-  int64_t entries = 0;
-  for (const auto& use : tape.uses)
-    for (uint32_t i = 0; i < use.node->num_inputs(); ++i)
-      entries += c10::multiply_integers(sizes_at(Edge(use.node->getptr(), i)));
-  return std::max(kLeastKeptBytes, entries * static_cast<int64_t>(item) * 3 / 2);
+  int64_t bytes = 0;
+  for (const auto& use : tape.uses) bytes += gradient_bytes(use, item);
+  return std::max(kLeastKeptBytes, bytes / 8 * 5);
 }
 
 std::vector<std::unique_ptr<Rule>> make_rules(const CapturePlan& plan, int64_t batch,
@@ -147,6 +153,7 @@ ClippedBackward clipped_backward(const torch::Tensor& losses, const Leaves& leav
   const auto keep = without_rule.empty() ? KeepGraph::no : KeepGraph::yes;
   SlotTerms terms(plan, rules, batch);
   backward_with_taps(plan.tape, losses, keep, [&](size_t use, Gradients gradients) {
+    budget.grow(gradient_bytes(plan.tape.uses[use], losses.element_size()));
     terms.arrive(use, std::move(gradients));
   });
   Gather gather(plan.tape, terms.take(), leaves.tensors, batch);

@@ -1,5 +1,7 @@
 #include "nn/graph/convolution_term.h"
 
+#include <algorithm>
+
 namespace starling::graph {
 
 torch::Tensor ConvolutionTerm::weighted_sum(const torch::Tensor& factors) {
@@ -23,9 +25,20 @@ void ConvolutionTerm::forget(const torch::Tensor& kept) {
   gradient = torch::where(by_sample, gradient, zero);
 }
 
+// The kernel visits each position of the output, or of the input where that is transposed: the
+// smaller of the two.
+Keeping ConvolutionTerm::keeping() const {
+  const auto positions = [&](const torch::Tensor& tensor) {
+    return tensor.numel() / (tensor.size(1) * operands_.batch);
+  };
+  return {static_cast<int64_t>(operands_.input.nbytes() + operands_.gradient.nbytes()),
+          std::min(positions(operands_.input), positions(operands_.gradient))};
+}
+
 torch::Tensor ConvolutionTerm::compute_squares() {
   auto squares = torch::empty({operands_.batch}, torch::kFloat64);
-  rows_.compute([&](int64_t begin, auto& rows) { compute(begin, rows, &squares); }, budget_);
+  rows_.compute([&](int64_t begin, auto& rows) { compute(begin, rows, &squares); }, budget_,
+                keeping());
   if (rows_.kept()) operands_.input = operands_.gradient = torch::Tensor();
   return squares;
 }

@@ -46,6 +46,7 @@ class ConvolutionTerm : public Term {
 
  private:
   torch::Tensor compute_squares() final;
+  Keeping keeping() const;
 
   ConvolutionOperands operands_;
   const int64_t columns_;

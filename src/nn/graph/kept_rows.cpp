@@ -6,9 +6,18 @@ namespace starling::graph {
 namespace {
 
 constexpr int64_t kPieceBytes = int64_t{1} << 20;
+constexpr int64_t kFullLength = 128;                      // from here on a byte is a byte
 constexpr int64_t kDevicePieceBytes = int64_t{64} << 20;  // where each call costs a launch
 
 }  // namespace
+
+bool MemoryBudget::take(int64_t bytes, const Keeping& keeping) {
+  const int64_t more = std::max<int64_t>(0, bytes - keeping.let_go);
+  const int64_t price = more * kFullLength / std::clamp<int64_t>(keeping.length, 1, kFullLength);
+  if (price > left_) return false;
+  left_ -= price;
+  return true;
+}
 
 int64_t ExampleRows::piece() const {
   const int64_t bytes = columns_ * static_cast<int64_t>(options_.dtype().itemsize());
@@ -20,9 +29,9 @@ torch::Tensor ExampleRows::room(int64_t examples) const {
   return torch::empty({examples, columns_}, options_);
 }
 
-void ExampleRows::compute(const Compute& compute, MemoryBudget& budget) {
+void ExampleRows::compute(const Compute& compute, MemoryBudget& budget, const Keeping& keeping) {
   const int64_t item = static_cast<int64_t>(options_.dtype().itemsize());
-  const bool keep = budget.take(examples_ * columns_ * item);
+  const bool keep = budget.take(examples_ * columns_ * item, keeping);
   const auto scratch = keep ? torch::Tensor() : room(piece());
   for (int64_t begin = 0; begin < examples_; begin += piece()) {
     const int64_t count = std::min(piece(), examples_ - begin);

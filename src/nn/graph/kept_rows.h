@@ -9,16 +9,19 @@
 
 namespace starling::graph {
 
-// Bytes that per-example gradients may occupy until they are summed; what does not fit is computed
-// twice.
+// What keeping the gradients of one layer changes.
+struct Keeping {
+  int64_t let_go = 0;  // bytes that are needed only where they are computed again
+  int64_t length = 1;  // multiplications that one entry takes
+};
+
+// Bytes that per-example gradients may occupy until they are summed, beyond those that they let go;
+// what does not fit is computed twice. Bytes that are quick to compute again count for more.
 class MemoryBudget {
  public:
   explicit MemoryBudget(int64_t bytes) : left_(bytes) {}
-  bool take(int64_t bytes) {
-    if (bytes > left_) return false;
-    left_ -= bytes;
-    return true;
-  }
+  bool take(int64_t bytes, const Keeping& keeping);
+  void grow(int64_t bytes) { left_ += bytes; }
 
  private:
   int64_t left_;
@@ -34,7 +37,7 @@ class ExampleRows {
       : examples_(examples), columns_(columns), options_(options) {}
 
   // Computes all and keeps them if the budget allows, which kept() then says.
-  void compute(const Compute& compute, MemoryBudget& budget);
+  void compute(const Compute& compute, MemoryBudget& budget, const Keeping& keeping);
   bool kept() const { return !pieces_.empty(); }
   const char* kept_or_not() const { return kept() ? "kept" : "computed twice"; }
   // factors: [examples] -> [1, columns], computed again where they are not kept.

@@ -1,45 +1,82 @@
 #include "nn/graph/ownership.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <string>
+
+#include "starling/core/error.h"
 
 namespace starling::graph {
 namespace {
 
-constexpr int64_t kBase = 16, kOffset = 8;  // roots 2^-8 to 2^7
-constexpr double kSmallest = 0x1p40;        // times the smallest normal number: exact below it too
+constexpr int64_t kBase = 32, kOffset = 16;  // roots 2^-16 to 2^15
+constexpr float kSmallest = 0x1p40;          // times the smallest normal number: exact below it too
 
-struct Entries {
-  torch::Tensor owner;  // valid where `exact`
-  torch::Tensor live, exact, unknown;
+// What the gradients under all roots say about one entry.
+enum class Evidence {
+  none,     // zero, whichever example owns it
+  owned,    // exact ratios that name an example
+  mixed,    // ratios that no single loss explains
+  unknown,  // too small or not finite
 };
 
-double smallest_certain(torch::ScalarType dtype) {
-  return kSmallest * (dtype == torch::kFloat64
-                          ? std::numeric_limits<double>::min()
-                          : static_cast<double>(std::numeric_limits<float>::min()));
+struct Entry {
+  Evidence evidence;
+  int64_t owner;  // valid where `owned`
+};
+
+// What a digit may be instead.
+constexpr int8_t kInexact = -1, kNotFinite = -2;
+
+template <class T>
+int8_t read_digit(T one, T under_digit) {
+  if (!std::isfinite(one) || !std::isfinite(under_digit)) return kNotFinite;
+  int exponent = 0;
+  if (std::frexp(under_digit / one, &exponent) != T(0.5)) return kInexact;
+  const int64_t value = exponent - 1 + kOffset;
+  return value >= 0 && value < kBase ? static_cast<int8_t>(value) : kInexact;
 }
 
-Entries read_entries(const torch::Tensor& ones, const Gradients& digits, int64_t batch) {
-  Entries entries;
-  entries.live = ones.ne(0);
-  entries.owner = torch::zeros_like(ones, torch::kInt64);
-  entries.exact = entries.live.clone();
-  auto finite = ones.isfinite();
-  int64_t place = 1;
-  for (const auto& digit : digits) {
-    const auto [mantissa, exponent] = torch::frexp(digit / ones);
-    const auto value = exponent.to(torch::kInt64) - 1 + kOffset;
-    entries.exact &= mantissa.eq(0.5) & value.ge(0) & value.lt(kBase);
-    entries.owner += value * place;
-    finite &= digit.isfinite();
-    place *= kBase;
-  }
-  entries.exact &= finite & entries.owner.lt(batch);
-  const auto certain = finite & ones.abs().ge(smallest_certain(ones.scalar_type()));
-  entries.unknown = entries.live & ~entries.exact & ~certain;
-  return entries;
+template <class T>
+torch::Tensor read_digits_of(const torch::Tensor& ones, const torch::Tensor& under_digit) {
+  auto digits = torch::empty(ones.sizes(), torch::kInt8);
+  const T* const one = ones.const_data_ptr<T>();
+  const T* const other = under_digit.const_data_ptr<T>();
+  auto* const out = digits.mutable_data_ptr<int8_t>();
+  for (int64_t i = 0; i < ones.numel(); ++i) out[i] = read_digit(one[i], other[i]);
+  return digits;
 }
+
+// Entries of one gradient, contiguous on the CPU, and their digits.
+template <class T>
+class Entries {
+ public:
+  Entries(const torch::Tensor& ones, const std::vector<torch::Tensor>& digits, int64_t batch)
+      : ones_(ones.const_data_ptr<T>()), batch_(batch) {
+    for (const auto& digit : digits) digits_.push_back(digit.const_data_ptr<int8_t>());
+  }
+
+  Entry operator[](int64_t i) const {
+    const T one = ones_[i];
+    if (one == 0) return {Evidence::none, 0};
+    bool certain = std::abs(one) >= kSmallest * std::numeric_limits<T>::min(), exact = true;
+    int64_t owner = 0, place = 1;
+    for (const int8_t* digit : digits_) {
+      exact = exact && digit[i] >= 0;
+      certain = certain && digit[i] != kNotFinite;
+      owner += digit[i] * place;
+      place *= kBase;
+    }
+    if (exact && owner < batch_) return {Evidence::owned, owner};
+    return {certain ? Evidence::mixed : Evidence::unknown, 0};
+  }
+
+ private:
+  const T* ones_;
+  std::vector<const int8_t*> digits_;
+  int64_t batch_;
+};
 
 torch::Tensor owners_along_axis(const Layout& layout, int64_t batch, int64_t dimensions) {
   const int64_t size = layout.outer * batch * layout.inner;
@@ -72,77 +109,78 @@ std::vector<Layout> candidates(torch::IntArrayRef sizes, int64_t batch) {
   return whole;
 }
 
-// Owners of the entries [begin, end) of a contiguous tensor of these sizes.
-torch::Tensor owners_between(const Layout& layout, torch::IntArrayRef sizes, int64_t batch,
-                             int64_t begin, int64_t end) {
-  int64_t step = 1;
+// The owner of entry `i` of a contiguous tensor is i / step % batch.
+int64_t entries_of_one_owner(const Layout& layout, torch::IntArrayRef sizes) {
+  int64_t step = layout.inner;
   for (size_t axis = layout.axis + 1; axis < sizes.size(); ++axis) step *= sizes[axis];
-  return torch::arange(begin, end).div(step * layout.inner, "floor").remainder(batch);
+  return step;
 }
 
-// Reads the entries piece by piece, so that what it takes beside the gradients stays small.
+template <class T>
 class Search {
  public:
-  Search(const torch::Tensor& ones, const Gradients& digits, int64_t batch)
-      : sizes_(ones.sizes().vec()), batch_(batch), ones_(ones.reshape(-1)) {
-    for (const auto& digit : digits) digits_.push_back(digit.reshape(-1));
-    layouts_ = candidates(sizes_, batch);
-  }
+  Search(const torch::Tensor& ones, const std::vector<torch::Tensor>& digits, int64_t batch)
+      : sizes_(ones.sizes()), count_(ones.numel()), batch_(batch), entries_(ones, digits, batch) {}
 
   Ownership run() {
-    for (int64_t begin = 0; begin < ones_.numel() && !mixed_; begin += kPiece) look_at(begin);
     Ownership result;
-    if (mixed_) {
+    bool unknown = false;
+    for (int64_t i = 0; i < count_; ++i) {
+      const auto evidence = entries_[i].evidence;
+      unknown = unknown || evidence == Evidence::unknown;
+      if (evidence != Evidence::mixed) continue;
       result.verdict = Ownership::Verdict::mixed;
       return result;
     }
-    result.unique = layouts_.size() == 1;
-    if (!layouts_.empty()) result.layout = layouts_.front();
-    if (!result.unique && unknown_) {
+    auto layouts = candidates(sizes_, batch_);
+    std::erase_if(layouts, [&](const Layout& layout) { return !explains(layout); });
+    result.unique = layouts.size() == 1;
+    if (!layouts.empty()) result.layout = layouts.front();
+    if (!result.unique && unknown) {
       result.verdict = Ownership::Verdict::undecided;
-    } else if (layouts_.empty()) {
+    } else if (layouts.empty()) {
       result.layout.owners = all_owners();
     }
     return result;
   }
 
  private:
-  static constexpr int64_t kPiece = int64_t{1} << 16;
-
-  Entries entries(int64_t begin) const {
-    const int64_t end = std::min(begin + kPiece, ones_.numel());
-    Gradients digits;
-    for (const auto& digit : digits_) digits.push_back(digit.slice(0, begin, end));
-    return read_entries(ones_.slice(0, begin, end), digits, batch_);
-  }
-
-  void look_at(int64_t begin) {
-    const auto piece = entries(begin);
-    mixed_ = (piece.live & ~piece.exact & ~piece.unknown).any().item<bool>();
-    unknown_ = unknown_ || piece.unknown.any().item<bool>();
-    const int64_t end = begin + piece.live.numel();
-    std::erase_if(layouts_, [&](const Layout& layout) {
-      const auto owners = owners_between(layout, sizes_, batch_, begin, end).to(ones_.device());
-      return (piece.exact & piece.owner.ne(owners)).any().item<bool>();
-    });
+  bool explains(const Layout& layout) const {
+    const int64_t step = entries_of_one_owner(layout, sizes_);
+    int64_t owner = 0;
+    for (int64_t begin = 0; begin < count_; begin += step) {
+      for (int64_t i = begin; i < begin + step; ++i) {
+        const auto entry = entries_[i];
+        if (entry.evidence == Evidence::owned && entry.owner != owner) return false;
+      }
+      owner = owner + 1 == batch_ ? 0 : owner + 1;
+    }
+    return true;
   }
 
   torch::Tensor all_owners() const {
-    Gradients owners{torch::empty({0}, torch::TensorOptions(torch::kInt64).device(ones_.device()))};
-    for (int64_t begin = 0; begin < ones_.numel(); begin += kPiece) {
-      const auto piece = entries(begin);
-      owners.push_back(torch::where(piece.exact, piece.owner, -1));
+    auto owners = torch::empty(sizes_, torch::kInt64);
+    auto* const out = owners.mutable_data_ptr<int64_t>();
+    for (int64_t i = 0; i < count_; ++i) {
+      const auto entry = entries_[i];
+      out[i] = entry.evidence == Evidence::owned ? entry.owner : -1;
     }
-    return torch::cat(owners).view(sizes_);
+    return owners;
   }
 
-  const std::vector<int64_t> sizes_;
-  const int64_t batch_;
-  const torch::Tensor ones_;
-  Gradients digits_;
-  std::vector<Layout> layouts_;  // that explain all entries so far
-  bool mixed_ = false, unknown_ = false;
+  const torch::IntArrayRef sizes_;
+  const int64_t count_, batch_;
+  const Entries<T> entries_;
 };
+
+// Exact: float64 stays, everything narrower fits into float32.
+torch::Tensor readable(const torch::Tensor& gradient) {
+  if (!gradient.is_floating_point())
+    throw Error(std::string("per-example gradients: a gradient of type ") +
+                torch::toString(gradient.scalar_type()) + " is not supported");
+  const auto type = gradient.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  return gradient.to(torch::kCPU, type).contiguous();
+}
 
 }  // namespace
 
@@ -183,10 +221,20 @@ Gradients digit_roots(const torch::Tensor& losses) {
   return roots;
 }
 
-Ownership infer_ownership(const torch::Tensor& with_ones, const Gradients& with_digits,
+torch::Tensor read_digits(const torch::Tensor& with_ones, const torch::Tensor& with_digit) {
+  const auto ones = readable(with_ones), under_digit = readable(with_digit);
+  return ones.scalar_type() == torch::kFloat64 ? read_digits_of<double>(ones, under_digit)
+                                               : read_digits_of<float>(ones, under_digit);
+}
+
+Ownership infer_ownership(const torch::Tensor& with_ones, const std::vector<torch::Tensor>& digits,
                           int64_t batch) {
-  Search search(with_ones, with_digits, batch);
-  return search.run();
+  const auto ones = readable(with_ones);
+  auto result = ones.scalar_type() == torch::kFloat64 ? Search<double>(ones, digits, batch).run()
+                                                      : Search<float>(ones, digits, batch).run();
+  auto& owners = result.layout.owners;
+  if (owners.defined()) owners = owners.to(with_ones.device());
+  return result;
 }
 
 bool fit_layout(Layout& layout, torch::IntArrayRef sizes, int64_t batch) {

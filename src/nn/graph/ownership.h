@@ -1,8 +1,8 @@
 #pragma once
 // Which example owns each entry of a gradient that flows back from per-example losses.
 //
-// The losses are differentiated once with ones and then with root r_b = 2^(digit of b in base 16
-// minus 8), a digit at a time. Backward is linear and scaling by a power of two is exact, so an
+// The losses are differentiated once with ones and then with root r_b = 2^(digit of b in base 32
+// minus 16), a digit at a time. Backward is linear and scaling by a power of two is exact, so an
 // entry that depends on one loss only satisfies G(r) == r_b G(1) bit for bit, which reveals b; an
 // inexact ratio shows that losses are mixed.
 
@@ -49,8 +49,12 @@ struct Ownership {
   Layout layout;
 };
 
-// `with_ones` and `with_digits`: one captured gradient under each root. batch > 1.
-Ownership infer_ownership(const torch::Tensor& with_ones, const Gradients& with_digits,
+// One captured gradient under the root of ones and of one digit: that digit of each entry's owner,
+// int8 on the CPU; negative where the entries do not tell it.
+torch::Tensor read_digits(const torch::Tensor& with_ones, const torch::Tensor& with_digit);
+
+// `digits`: by read_digits, the lowest first. batch > 1.
+Ownership infer_ownership(const torch::Tensor& with_ones, const std::vector<torch::Tensor>& digits,
                           int64_t batch);
 
 // The root gradients of the digits, [batch] each.

@@ -65,6 +65,10 @@ int64_t ProductTerm::length() const {
   return length;
 }
 
+int64_t ProductTerm::bytes_of_rows() const {
+  return batch() * length() * (m_ + n_) * static_cast<int64_t>(rows_.front().left.element_size());
+}
+
 torch::Tensor ProductTerm::examples(torch::Tensor Rows::*side, int64_t begin, int64_t end) const {
   std::vector<torch::Tensor> parts;
   for (const auto& rows : rows_) parts.push_back(sequence((rows.*side).slice(1, begin, end)));
@@ -108,7 +112,7 @@ torch::Tensor ProductTerm::materialised_norms() {
   make_rows_whole();
   products_.emplace(batch(), m_ * n_, rows_.front().left.options());
   products_->compute([&](int64_t begin, auto& products) { materialise(begin, products, squares); },
-                     *budget_);
+                     *budget_, {bytes_of_rows(), length()});
   if (!kept()) return (squares.sqrt() + rounding_slack()).square();
   rows_.clear();
   return squares;

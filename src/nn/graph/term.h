@@ -78,6 +78,7 @@ class ProductTerm final : public Term {
   torch::Tensor compute_squares() override;
   int64_t batch() const { return batch_; }
   int64_t length() const;
+  int64_t bytes_of_rows() const;
   bool gram_is_cheaper() const;
   torch::Tensor row_norms();
   torch::Tensor gram_norms();
