@@ -28,7 +28,11 @@ constexpr double kRoundingOfEpsilon = 2e-5;  // or raise epsilon by this share, 
 constexpr size_t kCheapLattice = size_t{1} << 15;
 // A transform of hits alone bears this share before another choice of hits is better.
 const double kLogRoundingOfHits = std::log(2e-3);
+const double kLogBearable = std::log(1e-2);
 constexpr double kLogNegligible = -10.0;
+// Of the loss above which releases are hits, from where on they are rounded one by one when hits
+// and the rest share a lattice.
+constexpr double kShareOfSplit = 0.25;
 constexpr int kMostPasses = 8;
 // Of Chernoff's bound, where the first pass begins at an estimate instead.
 constexpr double kLeastStart = 1e-2;
@@ -130,15 +134,36 @@ std::unique_ptr<DeltaCurve> closed_form(const std::vector<Term>& terms, Directio
   return response ? make_responses(*response, term.count) : nullptr;
 }
 
+// As rounds_little(), in place of two more transforms.
+bool rounds_bearably(const DeltaCurve& curve, const CurveTarget& target) {
+  const double share = 10.0 * kRoundingOfEpsilon * target.theta * std::max(2.0, target.centre);
+  return curve.log_rounding(target.centre) <=
+         target.log_delta + std::min(std::log(share), kLogBearable);
+}
+
 std::unique_ptr<DeltaCurve> make_split_curve(Side& side, const CurveTarget& target) {
-  const double log_rest = side.log_rest - side.rest_theta * target.epsilon;
+  const double log_rest = side.log_rest - side.rest_theta * target.centre;
   if (log_rest < target.log_delta + kLogNegligible) return make_lattice(side, target);
   const double bound = std::exchange(side.log_rest, -kInf);
+  side.hits = false;
+  const double log_hits = std::exchange(side.log_hits, 0.0);
+  CurveTarget own = target;
+  own.theta = choose_theta(side, target.theta, target.epsilon, target.log_delta, false);
+  for (Release& release : side.releases) release.loss->split(kShareOfSplit * side.threshold);
+  auto whole = make_lattice(side, own);
+  for (Release& release : side.releases) release.loss->split(side.threshold);
+  if (whole && rounds_bearably(*whole, own)) {
+    side.hits = true;
+    side.log_hits = log_hits;
+    side.log_rest = bound;
+    return whole;
+  }
+  side.hits = true;
+  side.log_hits = log_hits;
   auto hits = make_lattice(side, target);
   side.hits = false;
   side.rest = true;
-  const double log_hits = std::exchange(side.log_hits, 0.0);
-  CurveTarget own = target;
+  side.log_hits = 0.0;
   own.fineness = std::max(1.0, target.fineness / 8.0);
   own.theta = choose_theta(side, chernoff_log_delta(side, target.epsilon).theta, target.epsilon,
                            target.log_delta, false);
@@ -163,7 +188,8 @@ bool rounds_little(const DeltaCurve& curve, const CurveTarget& target) {
 namespace {
 
 void split_hits(Side& side, double epsilon, double log_delta) {
-  for (double log_share : {0.0, 5.0, 10.0}) {
+  // Best are hits so many that the rest needs no transform; else large losses alone.
+  for (double log_share : {kLogNegligible - 0.5, 0.0, 5.0, 10.0}) {
     if (side.split_hits(epsilon, epsilon, log_delta + log_share)) return;
   }
   // Where losses near epsilon are frequent, larger ones.
@@ -332,15 +358,15 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
     if (best.error <= kTightEnough * std::max(2.0, best.value)) break;
     // A curve reaches so far only; one whose end was reached is followed by another.
     const bool far = epsilon - best.value > 0.3 * reach / theta;
-    const bool rounds = !far && curve &&
-                        curve->log_rounding(best.value) >
-                            log_delta + (side.hits ? kLogRoundingOfHits : kLogRounding);
+    const bool rounds =
+        !far && curve &&
+        curve->log_rounding(best.value) > log_delta + (side.hits ? kLogBearable : kLogRounding);
     if (few && best.value < kMostSplitEpsilon && (rounds || side.hits)) {
       split_hits(side, 0.95 * best.value, log_delta);
     }
     const bool nearly = best.error < 4.0 * kTightEnough * std::max(2.0, best.value);
     const bool above = epsilon >= 0.99 * best.value;  // where a first pass at an estimate is not
-    if (!far && !rounds && above) fineness *= nearly ? 4.0 : 8.0;
+    if (!far && !rounds && above) fineness *= nearly ? 2.0 : 4.0;
     const bool stuck = above && best.value == before.value && best.error == before.error &&
                        fineness == fineness_before && side.hits == hits_before;
     if (stuck) break;

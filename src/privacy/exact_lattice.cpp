@@ -4,6 +4,8 @@
 
 #include "privacy/exact_curve.h"
 #include "privacy/fft.h"
+#include "privacy/lattice_grid.h"
+#include "privacy/lattice_group.h"
 #include "privacy/lattice_law.h"
 #include "privacy/numeric.h"
 
@@ -14,11 +16,10 @@ using Complex = std::complex<double>;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 const double kLogShare = std::log(1e-6);  // of delta, for what wraps around
-constexpr size_t kSmallest = size_t{1} << 12;
-constexpr size_t kLargest = size_t{1} << 20;
-constexpr size_t kMostCells = size_t{1} << 22;  // over all releases
 constexpr double kRounding = 2.3e-16;
 constexpr double kSmallestRest = 1e-8;
+// Outcomes with more hits than this, e^kLogUnlikely of those with a hit, are left out.
+constexpr double kLogUnlikely = -80.0;
 
 // The least n with n log(n / mean) - n + mean >= certainty: a sum of independent numbers in [0, 1]
 // with this mean is larger with a chance of at most e^-certainty (Bennett).
@@ -34,7 +35,7 @@ double unlikely(double mean, double certainty) {
 
 // What rounding adds to the sum, S, given the exact losses: independent two-point variables of
 // range `step`, each centred but for a mean of at most half its variance (since E[e^-S] = 1), whose
-// variances add up to at most `variance` but for a chance e^-certainty under the tilted law. One of
+// variances add up to at most `variance` but for a negligible chance under the tilted law. One of
 // variance v has E|S_i| <= (2 + step) v / step, so that E|S| <= spread().
 //
 // At a loss y away from epsilon, rounding raises the hinge by at most e^|y| E[x_+ e^x],
@@ -47,11 +48,6 @@ double unlikely(double mean, double certainty) {
 struct Rounding {
   double step, variance;
 
-  Rounding(double lattice_step, double mean_variance, double count, double certainty)
-      : step(lattice_step) {
-    const double largest = 0.25 * step * step;
-    variance = largest * std::min(count, unlikely(mean_variance / largest, certainty));
-  }
   double spread() const {
     return std::min((2.0 + step) * variance / step, std::sqrt(variance) + 0.5 * variance);
   }
@@ -59,6 +55,17 @@ struct Rounding {
     const double k = (rate + 1.0) * step, v = variance / (step * step);
     return v * (std::expm1(k) - k) + 0.5 * (rate + 1.0) * variance + rate * spread() - 1.0 -
            std::log(rate);
+  }
+};
+
+// What `count` variances of roundings to steps of `step`, of the given mean sum, add up to, but for
+// a chance e^-certainty.
+struct RoundingVariance {
+  double step, mean, count;
+
+  double bound(double certainty) const {
+    const double largest = 0.25 * step * step;
+    return largest * std::min(count, unlikely(mean / largest, certainty));
   }
 };
 
@@ -71,17 +78,19 @@ class Lattice : public DeltaCurve {
         step_(step),
         start_(start),
         log_cut_(side.log_infinite),
-        hits_(side.hits),
+        hits_only_(side.hits),
         rest_only_(side.rest),
+        hits_(side.hits || (!side.rest && has_hits(side))),
         log_rest_(side.log_rest),
         rest_theta_(side.rest_theta),
         log_spectrum_(size / 2 + 1),
-        hit_rounding_(side.hits ? size / 2 + 1 : 0),
-        log_hit_spectrum_(side.hits ? size / 2 + 1 : 0),
+        hit_rounding_(hits_ ? size / 2 + 1 : 0),
+        log_hit_spectrum_(hits_ ? size / 2 + 1 : 0),
         size_(size) {}
 
-  // False where the law spans too many cells.
-  bool add_release(const Loss& loss, double count) {
+  // False where the law spans too many cells. With `fine_steps`, nearly all releases without hits
+  // are composed on a lattice so much finer.
+  bool add_release(const Loss& loss, double count, double fine_steps) {
     LatticeLaw law = lattice_law(loss, theta_, step_, size_, rest_only_);
     if (!std::isfinite(law.cumulant)) return false;
     // The characteristic function less 1: the anchor's own mass needs no transform.
@@ -90,16 +99,21 @@ class Lattice : public DeltaCurve {
     const double total = law.mass[0] + moved;
     law.mass[0] = -moved;
     const std::vector<Complex> spectrum = real_fft(law.mass);
+    double single = count;
+    if (fine_steps > 0.0) {
+      single = single_releases(law, total, moved, count);
+      if (!(single < 0.25 * count) || !add_group(loss, count - single, fine_steps)) return false;
+    }
     for (size_t j = 0; j < spectrum.size(); ++j) {
-      log_spectrum_[j] += count * log1p(spectrum[j] / total);
+      log_spectrum_[j] += single * log1p(spectrum[j] / total);
     }
     if (hits_ && !law.rare.empty()) add_hits(law.rare, spectrum, total, count);
-    rounding_ += count * std::min(1.0, 2.0 * moved / total);
-    cumulant_ += count * (law.cumulant + std::log(total));
+    rounding_ += single * std::min(1.0, 2.0 * moved / total);
+    cumulant_ += single * (law.cumulant + std::log(total));
     offset_ += count * loss.anchor();
     infinite_ += count * law.infinite_mass;
     count_ += count;
-    variance_ += count * law.variance / total;
+    variance_ += (single * law.variance + count * law.rare_variance) / total;
     return true;
   }
 
@@ -108,10 +122,19 @@ class Lattice : public DeltaCurve {
     double error = 0.0;
     for (size_t j = 0; j < spectrum.size(); ++j) {
       const Complex rest = std::exp(log_spectrum_[j]);
-      const Complex hits = hits_ ? expm1(log_hit_spectrum_[j]) : 1.0;
+      const Complex hits = hits_only_ ? expm1(log_hit_spectrum_[j])
+                           : hits_    ? std::exp(log_hit_spectrum_[j])
+                                      : 1.0;
       spectrum[j] = rest * hits;
+      double group = 1.0;
+      if (groups_ > 0.0) {
+        // The rounding error of a group's transform does not fall with its size.
+        error += groups_ * std::abs(spectrum[j]);
+        spectrum[j] *= group_spectrum_[j];
+        group = std::abs(group_spectrum_[j]) + group_error_;
+      }
       error += (2.0 + rounding_) * std::abs(spectrum[j]);
-      if (hits_) error += hit_rounding_[j] * std::abs(rest) * (1.0 + std::abs(hits));
+      if (hits_) error += hit_rounding_[j] * group * std::abs(rest) * (1.0 + std::abs(hits));
     }
     spectrum.front() = spectrum.front().real();
     spectrum.back() = spectrum.back().real();
@@ -123,6 +146,7 @@ class Lattice : public DeltaCurve {
     period_.length = static_cast<double>(size_) * step_;
     log_spectrum_.clear();
     log_hit_spectrum_.clear();
+    group_spectrum_.clear();
   }
 
   double log_upper(double epsilon) const override {
@@ -159,6 +183,44 @@ class Lattice : public DeltaCurve {
   }
 
  private:
+  static bool has_hits(const Side& side) {
+    return std::any_of(side.releases.begin(), side.releases.end(), [](const Release& release) {
+      return std::isfinite(release.loss->rare_from());
+    });
+  }
+
+  // With r and b the transforms of a hit and of none, outcomes with j hits have C(count, j) r^j
+  // b^(count - j). The returned number m of releases is as large as j may be but for a negligible
+  // chance; then all of them hold b^(count - m), which is composed apart.
+  double single_releases(const LatticeLaw& law, double total, double moved, double count) const {
+    double hits = 0.0;
+    for (double part : law.rare) hits += count * part / total;
+    if (hits == 0.0) return 0.0;
+    const double most = hits / (1.0 - 2.0 * moved / total);  // count |r / b|
+    if (!(most > 0.0)) return count;
+    double single = 32.0;
+    while (single < count && (single + 1.0) * std::log(most) - std::lgamma(single + 2.0) + most >
+                                 std::log(hits) + kLogUnlikely) {
+      single *= 2.0;
+    }
+    return single;
+  }
+
+  // Rounding the sum once to this lattice is one more independent rounding. False where the fine
+  // lattice would be too long.
+  bool add_group(const Loss& loss, double count, double fine_steps) {
+    const GroupLaw group = group_law(loss, count, theta_, step_, size_, fine_steps);
+    if (group.mass.empty()) return false;
+    const std::vector<Complex> spectrum = real_fft(group.mass);
+    group_spectrum_.resize(spectrum.size(), 1.0);
+    for (size_t j = 0; j < spectrum.size(); ++j) group_spectrum_[j] *= spectrum[j];
+    group_error_ += group.error;
+    groups_ += 1.0;
+    cumulant_ += group.cumulant;
+    group_variances_.push_back({step_ / group.steps, group.variance, count});
+    return true;
+  }
+
   // The ratio of hits to the rest, of which `spectrum` holds the transform less 1 times `total`.
   void add_hits(const std::vector<double>& rare, const std::vector<Complex>& spectrum, double total,
                 double count) {
@@ -178,7 +240,8 @@ class Lattice : public DeltaCurve {
 
   double error() const {
     const double cells = std::min(static_cast<double>(size_), 1.0 + 1.0 / (theta_ * step_));
-    return mass_error_ * cells + 1e-14 * total_;
+    // A group's own error is spread by all others, which have mass total_.
+    return mass_error_ * cells + (1e-14 + std::expm1(group_error_)) * total_;
   }
 
   double log_infinite() const { return log_add_exp(log_cut_, std::log(infinite_ + 1e-300)); }
@@ -203,7 +266,15 @@ class Lattice : public DeltaCurve {
   // delta' - delta <= E[bump(L' - epsilon)], scaled like sum(), for the best of some rates of
   // Rounding; what lies out of reach is below e^-certainty of the total.
   double excess(double epsilon, double certainty) const {
-    const Rounding rounding(step_, variance_ * std::exp(theta_ * step_), count_, certainty);
+    const double surely = certainty + std::log(1.0 + groups_);
+    const double tilt_up = std::exp(theta_ * step_), largest = 0.25 * step_ * step_;
+    Rounding rounding{
+        step_,
+        groups_ * largest + RoundingVariance{step_, variance_ * tilt_up, count_}.bound(surely)};
+    for (RoundingVariance fine : group_variances_) {
+      fine.mean *= tilt_up;
+      rounding.variance += fine.bound(surely);
+    }
     const double widest = std::sqrt(rounding.variance + step_ * step_);
     double least = kInf;
     for (double rate = 0.7 / widest; rate * step_ < 8.0; rate *= 1.6) {
@@ -245,118 +316,51 @@ class Lattice : public DeltaCurve {
   double theta_, step_, start_, log_cut_;
   double offset_ = 0.0, cumulant_ = 0.0, infinite_ = 0.0, count_ = 0.0;
   double rounding_ = 0.0, mass_error_ = 0.0, variance_ = 0.0;
-  const bool hits_, rest_only_;
+  const bool hits_only_, rest_only_, hits_;
   double log_rest_, rest_theta_, total_ = 1.0;
   Period period_;
   std::vector<Complex> log_spectrum_;
   std::vector<double> hit_rounding_;
+  std::vector<Complex> group_spectrum_;
+  double groups_ = 0.0, group_error_ = 0.0;
+  std::vector<RoundingVariance> group_variances_;
   std::vector<Complex> log_hit_spectrum_;
   std::vector<double> mass_;
   size_t size_;
 };
 
-struct Member {
-  const Loss* loss;
-  double count;
-  TiltedNodes nodes;
-  double deviation;  // without hits
-};
-
-// The spread that a step would cause, sampled at the quadrature's nodes.
-double predicted_spread(const std::vector<Member>& members, double step) {
-  double total = 0.0;
-  for (const Member& member : members) {
-    if (member.deviation > 0.0) {
-      total += member.count * 0.25 * step * std::min(step, 4.0 * member.deviation);
-      continue;
-    }
-    for (size_t k = 0; k < member.nodes.loss.size(); ++k) {
-      const double cells = (member.nodes.loss[k] - member.loss->anchor()) / step;
-      const double part = cells - std::floor(cells);
-      if (part < 1e-9 || part > 1.0 - 1e-9) continue;
-      total += member.count * member.nodes.weight[k] * step * step * part * (1.0 - part);
-    }
-  }
-  return total;
-}
-
-// The atoms of the most frequent release with atoms lie on the lattice, where that is possible.
-double align(const std::vector<Member>& members, double step, double smallest) {
-  double spacing = 0.0, most = 0.0;
-  for (const Member& member : members) {
-    if (member.loss->atom_spacing() > 0.0 && member.count > most) {
-      most = member.count;
-      spacing = member.loss->atom_spacing();
-    }
-  }
-  if (spacing == 0.0) return step;
-  const double aligned = spacing / std::ceil(spacing / step - 1e-9);
-  return aligned >= smallest ? aligned : step;
-}
-
-struct Grid {
-  double step;
-  size_t size;
-  bool tight = false;
-};
-
-Grid choose_grid(const std::vector<Member>& members, const CurveTarget& target, double window,
-                 double tolerance) {
-  size_t limit = std::min(kLargest, target.most_losses);
-  while (limit > 4 * kSmallest && limit * members.size() > kMostCells) limit /= 2;
-  const double scale = std::max(2.0, target.centre);
-  const double smallest = window / static_cast<double>(limit);
-  Grid grid{window / static_cast<double>(kSmallest), kSmallest};
-  while (true) {
-    grid.step = align(members, window / static_cast<double>(grid.size), smallest);
-    while (grid.size < limit && static_cast<double>(grid.size) * grid.step < window) grid.size *= 2;
-    const double excess = 0.5 * (1.0 + target.theta) * predicted_spread(members, grid.step);
-    grid.tight = excess < std::min(tolerance * scale, 50.0 * tolerance / target.theta);
-    if (grid.tight || grid.size >= limit) break;
-    grid.size *= 2;
-  }
-  double fine = 1.0;
-  for (; fine < target.fineness && grid.size < limit; fine *= 2.0) {
-    grid.size *= 2;
-    grid.step *= 0.5;
-  }
-  grid.tight = grid.tight && fine >= target.fineness;
-  return grid;
-}
-
-}  // namespace
-
-std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& target) {
+std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& target, bool group) {
   const double theta = target.theta;
+  std::vector<Member> members = make_members(side, theta, group);
   std::unique_ptr<Loss> gaussian;
-  std::vector<Member> members;
-  for (const Release& release : side.releases) {
-    const Loss& loss = *release.loss;
-    if (side.rest && std::isfinite(loss.rare_from())) {
-      const double variance = loss.variance(theta, loss.rare_from());
-      members.push_back({&loss, release.count, {}, std::sqrt(variance)});
-    } else {
-      members.push_back({&loss, release.count, loss.tilted({theta}), 0.0});
-    }
-  }
   if (side.mu_squared > 0.0) {
     gaussian = make_gaussian_loss(side.mu_squared);
-    members.push_back({gaussian.get(), 1.0, gaussian->tilted({theta}), 0.0});
+    members.push_back({gaussian.get(), 1.0, gaussian->tilted({theta})});
   }
-  if (members.size() * kSmallest * 4 > 4 * kMostCells) return nullptr;
+  if (members.size() * kSmallestLattice * 4 > 4 * kMostCells) return nullptr;
   const Period period =
       choose_period(side, theta, target.epsilon, target.log_delta, kLogShare, false);
   const double start = target.epsilon - 2.0 / theta;
   // Rounding errors of the transform grow with the number of losses that a release reaches.
   const double tolerance = side.hits ? 1e-4 : 4e-5;
   const Grid grid = choose_grid(members, target, period.length + 16.0 / theta, tolerance);
-  if (!grid.tight && target.most_losses < kLargest) return nullptr;
+  if (!grid.tight && target.most_losses < kLargestLattice) return nullptr;
+  if (group) choose_groups(members, grid);
   auto lattice = std::make_unique<Lattice>(side, theta, grid.step, grid.size, start);
   for (const Member& member : members) {
-    if (!lattice->add_release(*member.loss, member.count)) return nullptr;
+    if (!lattice->add_release(*member.loss, member.count, member.fine_steps)) return nullptr;
   }
   lattice->finish(period);
   return lattice;
+}
+
+}  // namespace
+
+std::unique_ptr<DeltaCurve> make_lattice(const Side& side, const CurveTarget& target) {
+  const bool may_group = std::any_of(side.releases.begin(), side.releases.end(),
+                                     [&](const Release& r) { return may_be_grouped(side, r); });
+  auto lattice = may_group ? make_lattice(side, target, true) : nullptr;
+  return lattice ? std::move(lattice) : make_lattice(side, target, false);
 }
 
 }  // namespace starling

@@ -86,6 +86,7 @@ bool Side::split_hits(double start, double epsilon, double log_mass) {
     const double log_theta = minimise(log_theta_max(*this), log_delta_at);
     if (!(log_delta_at(log_theta) <= log_mass)) continue;
     hits = true;
+    threshold = least;
     rest_theta = std::exp(log_theta);
     // cumulant() is good to eight digits.
     log_rest = log_delta_at(log_theta) + rest_theta * epsilon + 1e-2;

@@ -26,6 +26,7 @@ struct Side {
   // delta(epsilon) <= e^(log_rest - rest_theta epsilon); the others have mass e^log_hits.
   bool hits = false;
   bool rest = false;  // only outcomes without a hit
+  double threshold = std::numeric_limits<double>::infinity();  // losses above are hits
   double log_hits = 0.0;
   double log_rest = -std::numeric_limits<double>::infinity();
   double rest_theta = 0.0;

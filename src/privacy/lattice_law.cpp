@@ -58,7 +58,8 @@ class Builder {
     const double mass = std::exp(log_mass + theta_ * at(index) - law_.cumulant);
     if (up < 1.0) deposit(index, mass * (1.0 - up));
     deposit(index + 1.0, mass * tilt_up_ * up);
-    law_.variance += mass * tilt_up_ * step_ * step_ * up * (1.0 - up);
+    (target_ == &law_.mass ? law_.variance : law_.rare_variance) +=
+        mass * tilt_up_ * step_ * step_ * up * (1.0 - up);
   }
 
   double log_tilted(double y) const {

@@ -17,6 +17,7 @@ struct LatticeLaw {
   double cumulant = 0.0;       // mass is e^(theta l - cumulant) times P's
   double infinite_mass = 0.0;  // P's mass that counts as an infinite loss
   double variance = 0.0;       // mean over the tilted law of the rounding's variance given the loss
+  double rare_variance = 0.0;  // the same over hits
 };
 
 // With `rest`, without hits.

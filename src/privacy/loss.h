@@ -111,6 +111,8 @@ class Loss {
   // Losses above `loss`, if the law has a tail there, are rare hits: y >= rare_from().
   virtual void split(double) {}
   virtual double rare_from() const { return std::numeric_limits<double>::infinity(); }
+  // The tilted law below `top`, roughly: a quadrature to predict with.
+  virtual TiltedNodes rough_nodes(double theta, double) const { return tilted({theta}); }
   // E[e^(theta L)] over hits up to the cut, a little rounded up.
   virtual double rare_moment(double) const { return 0.0; }
   // By default nothing is a hit.

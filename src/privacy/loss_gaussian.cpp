@@ -59,6 +59,18 @@ double PoissonGaussianLoss::cumulant(double theta, double top) const {
   return scale == 0.0 ? std::log1p(excess) : scale + std::log(excess);
 }
 
+TiltedNodes PoissonGaussianLoss::rough_nodes(double theta, double top) const {
+  TiltedNodes nodes;
+  nodes.cumulant = cumulant(theta, top);
+  for (const Point& point : points(theta, top)) {
+    const double exponent = point.log_mass + theta * point.loss - nodes.cumulant;
+    if (exponent < -50.0) continue;
+    nodes.weight.push_back(std::exp(exponent));
+    nodes.loss.push_back(point.loss);
+  }
+  return nodes;
+}
+
 // From the point below the split to the point above the cut, with full weights.
 double PoissonGaussianLoss::rare_moment(double theta) const {
   if (!(split_ < top())) return 0.0;

@@ -38,6 +38,7 @@ class PoissonGaussianLoss : public Loss {
         log_norm_(-std::log(term.sigma * std::sqrt(2.0 * std::numbers::pi))) {}
 
   TiltedNodes tilted(const TiltRequest& request) const override;
+  TiltedNodes rough_nodes(double theta, double top) const override;
   double cumulant(double theta, double top) const override;
   double variance(double theta, double top) const override;
   void cut(double log_mass) override;
