@@ -12,7 +12,7 @@ constexpr int64_t kEvaluationBatch = 512;
 // data.
 void refuse_changed_buffers(const StateDict& global, const StateDict& trained) {
   for (const auto& tensor : trained.tensors) {
-    if (tensor.buffer && !torch::equal(tensor.value, global.at(tensor.name)))
+    if (tensor.buffer && !torch::equal(tensor.value.cpu(), global.at(tensor.name)))
       throw Error("the buffer \"" + tensor.name +
                   "\" changed during private training; nothing protects what it says about the "
                   "data, so it must not be uploaded");
@@ -56,7 +56,7 @@ ClientUpdate Client::train(Model& model, const StateDict& global, const ClientTa
       task.local.learning_rate_factor;
   update.momentum = momentum_of(task.local.optimizer);
   if (task.initial_loss) update.initial_loss = evaluate(model, data_, kEvaluationBatch).loss();
-  seed_random_layers(owner);
+  seed_random_layers(owner, device_of(model));
   if (task.privacy && task.sum_only) {
     update.metrics = sum_clipped(model, data_, task.local, *task.privacy, owner);
   } else if (task.privacy) {

@@ -18,12 +18,13 @@ std::shared_ptr<const GradientCorrection> as_correction(const Model& model, cons
   for (size_t p = 0; p < parameters.size(); ++p) {
     if (!parameters[p].requires_grad()) continue;
     const auto& part = server.layout().parts().at(p);
-    correction->center.push_back(server.global().at(part.name));
+    correction->center.push_back(server.global().at(part.name).to(parameters[p].device()));
     if (flat.offset.empty()) continue;
     correction->offset.push_back(
         torch::from_blob(const_cast<double*>(flat.offset.data()) + part.first,
                          parameters[p].sizes(), torch::kDouble)
-            .to(parameters[p].scalar_type(), /*non_blocking=*/false, /*copy=*/true));
+            .to(parameters[p].device(), parameters[p].scalar_type(), /*non_blocking=*/false,
+                /*copy=*/true));
   }
   return correction;
 }

@@ -41,7 +41,7 @@ std::vector<double> answers_of(Model& model, const torch::Tensor& features,
 
 void learn_labels(Model& model, const Examples& data, const PublicDistillation& settings,
                   int64_t epochs, const StreamOwner& owner) {
-  seed_random_layers(owner);
+  seed_random_layers(owner, device_of(model));
   train(model, data, plan_of(settings, data.size(), epochs), owner);
 }
 
@@ -55,7 +55,7 @@ void learn_consensus(Model& model, const torch::Tensor& all, const Strategy& str
   const auto mean = torch::from_blob(const_cast<double*>(consensus.data()),
                                      {examples, std::ssize(consensus) / examples}, torch::kDouble);
   const auto targets = soften(mean, distilling.target_temperature).to(features.scalar_type());
-  seed_random_layers(owner);
+  seed_random_layers(owner, device_of(model));
   distill(model, {features, {}}, targets, {distilling.student_temperature, 0.0},
           plan_of(distilling.settings, examples, distilling.settings.epochs), owner);
 }

@@ -5,6 +5,7 @@
 
 #include "nn/graph/clipped_backward.h"
 #include "nn/graph/clipping.h"
+#include "nn/graph/full_precision.h"
 #include "nn/graph/one_at_a_time.h"
 #include "starling/core/error.h"
 
@@ -13,6 +14,7 @@ namespace starling {
 class PerExampleGradients::Engine {
  public:
   explicit Engine(NamedParameters parameters) {
+    graph::use_full_precision();
     for (auto& [name, parameter] : parameters) {
       if (!parameter.requires_grad()) continue;
       // A tied tensor is listed under each of its names; the first one stands for it.
@@ -25,6 +27,7 @@ class PerExampleGradients::Engine {
   }
 
   ClippedBackward backward(const torch::Tensor& losses, const Clipping& clipping) {
+    graph::use_full_precision();
     graph::check_clipping(clipping, static_cast<int64_t>(leaves_.tensors.size()));
     if (losses.dim() != 1) {
       throw Error("losses: have " + std::to_string(losses.dim()) +

@@ -5,12 +5,20 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <set>
 
 namespace starling {
 
-Restore::Restore(torch::nn::Module& module)
-    : generator_(at::globalContext().defaultGenerator(at::kCPU)), state_(generator_.get_state()) {
+Restore::Restore(torch::nn::Module& module) {
+  std::set<at::DeviceType> seen;
+  const auto keep_generator = [&](const at::Device& device) {
+    if (!seen.insert(device.type()).second) return;
+    const auto generator = at::globalContext().defaultGenerator(device);
+    generators_.emplace_back(generator, generator.get_state());
+  };
+  keep_generator(at::kCPU);
   for (auto& parameter : module.parameters()) {
+    keep_generator(parameter.device());
     gradients_.emplace_back(parameter, parameter.grad());
     parameter.mutable_grad() = torch::Tensor();
   }
@@ -24,7 +32,9 @@ Restore::~Restore() {
   for (auto& [buffer, copy] : buffers_) buffer.copy_(copy);
 }
 
-void Restore::rewind() { generator_.set_state(state_); }
+void Restore::rewind() {
+  for (auto& [generator, state] : generators_) generator.set_state(state);
+}
 
 torch::Tensor synthetic(const ProbeInput& input, int64_t batch, const torch::nn::Module& module,
                         uint64_t seed) {

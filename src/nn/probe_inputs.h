@@ -26,8 +26,7 @@ class Restore {
   void rewind();
 
  private:
-  at::Generator generator_;
-  torch::Tensor state_;
+  std::vector<std::pair<at::Generator, torch::Tensor>> generators_;  // and their states
   std::vector<std::pair<torch::Tensor, torch::Tensor>> gradients_, buffers_;
 };
 

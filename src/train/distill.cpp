@@ -24,18 +24,21 @@ void check(const Examples& data, const torch::Tensor& targets, const Distillatio
     throw Error("distillation: hard_weight is above 0, and there is not one class an example");
 }
 
-// answer: (features, their places in the data) -> logits and further losses, or none.
+// answer: (features, rows) -> logits and further losses, or none; rows(all) are the batch's.
 template <class Answer>
 LocalMetrics distill_batches(Model& student, const Examples& data, const torch::Tensor& targets,
                              const DistillationLoss& loss, const LocalPlan& plan,
                              const StreamOwner& owner, Answer answer) {
   check(data, targets, loss);
+  const auto device = device_of(student);
   return descend(student, targets.size(0), plan, owner, [&](const std::vector<int64_t>& indices) {
     const auto index = torch::tensor(indices, torch::kLong);
-    const auto [logits, further] = answer(data.features.index_select(0, index), index);
+    const auto rows = [&](const torch::Tensor& all) {
+      return all.index_select(0, index).to(device);
+    };
+    const auto [logits, further] = answer(rows(data.features), rows);
     const auto losses = distillation_losses(
-        logits, targets.index_select(0, index),
-        loss.hard_weight > 0.0 ? data.labels.index_select(0, index) : torch::Tensor(), loss);
+        logits, rows(targets), loss.hard_weight > 0.0 ? rows(data.labels) : torch::Tensor(), loss);
     return further.defined() ? losses + further : losses;
   });
 }
@@ -64,7 +67,9 @@ torch::Tensor logits_of(Model& model, const torch::Tensor& features, int64_t bat
   model.eval();
   torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> parts;
-  for (const auto& batch : features.split(batch_size)) parts.push_back(model.forward(batch));
+  const auto device = device_of(model);
+  for (const auto& batch : features.split(batch_size))
+    parts.push_back(model.forward(batch.to(device)).cpu());
   return at::cat(parts);
 }
 
@@ -72,7 +77,7 @@ LocalMetrics distill(Model& student, const Examples& data, const torch::Tensor& 
                      const DistillationLoss& loss, const LocalPlan& plan,
                      const StreamOwner& owner) {
   return distill_batches(student, data, targets, loss, plan, owner,
-                         [&](const torch::Tensor& features, const torch::Tensor&) {
+                         [&](const torch::Tensor& features, const auto&) {
                            return MatchedStudent::Matched{student.forward(features), {}};
                          });
 }
@@ -81,11 +86,10 @@ LocalMetrics distill(MatchedStudent& student, const Examples& data, const torch:
                      std::span<const torch::Tensor> layers, const DistillationLoss& loss,
                      const LocalPlan& plan, const StreamOwner& owner) {
   return distill_batches(student, data, targets, loss, plan, owner,
-                         [&](const torch::Tensor& features, const torch::Tensor& index) {
-                           std::vector<torch::Tensor> rows;
-                           for (const auto& layer : layers)
-                             rows.push_back(layer.index_select(0, index));
-                           return student.match(features, rows);
+                         [&](const torch::Tensor& features, const auto& rows) {
+                           std::vector<torch::Tensor> wanted;
+                           for (const auto& layer : layers) wanted.push_back(rows(layer));
+                           return student.match(features, wanted);
                          });
 }
 

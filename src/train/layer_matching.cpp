@@ -22,7 +22,7 @@ std::vector<std::string> names_of(std::span<const LayerMatch> matches,
 std::vector<torch::Tensor> outputs_of(Model& model, const torch::Tensor& features,
                                       const std::vector<std::string>& names, const char* who) {
   try {
-    return layer_outputs(model, features, names).layers;
+    return layer_outputs(model, features.to(device_of(model)), names).layers;
   } catch (const Error& problem) {
     throw Error(std::string(who) + ": " + problem.what());
   }
@@ -75,8 +75,8 @@ std::vector<torch::Tensor> layer_targets(Model& teacher, const torch::Tensor& fe
   for (const auto& batch : features.split(batch_size)) {
     const auto layers = outputs_of(teacher, batch, names, "teacher");
     for (size_t i = 0; i < matches.size(); ++i)
-      parts[i].push_back(matches[i].kind == MatchKind::attention ? attention_map(layers[i])
-                                                                 : layers[i]);
+      parts[i].push_back(
+          (matches[i].kind == MatchKind::attention ? attention_map(layers[i]) : layers[i]).cpu());
   }
   std::vector<torch::Tensor> targets;
   for (const auto& part : parts) targets.push_back(at::cat(part));

@@ -8,8 +8,9 @@
 
 namespace starling {
 
-void seed_random_layers(const StreamOwner& owner) {
-  RandomStream stream(owner.key, {Purpose::dropout, owner.client, owner.round});
+namespace {
+
+void seed_cpu(RandomStream& stream) {
   at::mt19937_data_pod state{};
   for (auto& word : state.state_) word = static_cast<uint32_t>(stream.next());
   state.left_ = 1;
@@ -23,6 +24,17 @@ void seed_random_layers(const StreamOwner& owner) {
   native->set_engine(engine);
   native->set_next_float_normal_sample(std::nullopt);
   native->set_next_double_normal_sample(std::nullopt);
+}
+
+}  // namespace
+
+void seed_random_layers(const StreamOwner& owner, c10::Device device) {
+  RandomStream stream(owner.key, {Purpose::dropout, owner.client, owner.round});
+  seed_cpu(stream);
+  if (device.is_cpu()) return;
+  auto generator = at::globalContext().defaultGenerator(device);
+  const std::lock_guard lock(generator.mutex());
+  generator.set_current_seed(stream.next());
 }
 
 }  // namespace starling

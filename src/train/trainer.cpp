@@ -116,6 +116,10 @@ Examples Examples::at(const std::vector<int64_t>& indices) const {
   return {features.index_select(0, index), labels.index_select(0, index)};
 }
 
+Examples Examples::to(torch::Device device) const {
+  return {features.to(device), labels.to(device)};
+}
+
 LocalMetrics& LocalMetrics::operator+=(const LocalMetrics& other) {
   steps += other.steps;
   examples += other.examples;
@@ -126,7 +130,8 @@ LocalMetrics& LocalMetrics::operator+=(const LocalMetrics& other) {
 }
 
 torch::Tensor example_losses(Model& model, const Examples& batch) {
-  return losses_of(model.forward(batch.features), batch);
+  const Examples there = batch.to(device_of(model));
+  return losses_of(model.forward(there.features), there);
 }
 
 LocalMetrics descend(Model& model, int64_t examples, const LocalPlan& plan,
@@ -258,10 +263,12 @@ Evaluation& Evaluation::operator+=(const Evaluation& other) {
 Evaluation evaluate(Model& model, const Examples& data, int64_t batch_size) {
   model.eval();
   torch::NoGradGuard no_grad;
+  const auto device = device_of(model);
   Evaluation total;
   for (int64_t first = 0; first < data.size(); first += batch_size) {
     const int64_t last = std::min(first + batch_size, data.size());
-    const Examples batch{data.features.slice(0, first, last), data.labels.slice(0, first, last)};
+    const auto batch =
+        Examples{data.features.slice(0, first, last), data.labels.slice(0, first, last)}.to(device);
     const auto outputs = model.forward(batch.features);
     if (!data.is_regression())
       total.correct += outputs.argmax(1).eq(batch.labels).sum().item<int64_t>();

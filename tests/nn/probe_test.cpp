@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "nn/stand_in_device.h"
 #include "nn/test_device.h"
 #include "starling/core/error.h"
 
@@ -45,6 +46,24 @@ TEST(Probe, AcceptsConvolutionalNetworkWithDropout) {
   EXPECT_EQ(report.examples, 5);
   EXPECT_TRUE(report.norm_error < 1e-4) << report.norm_error;
   EXPECT_TRUE(report.without_rule.empty());
+}
+
+// Nothing but this comparison would show that a device's kernels compute something else.
+TEST(Probe, StopsOnADeviceWhoseEngineIsWrong) {
+  if (testing::test_device().is_cuda()) GTEST_SKIP() << "a process has one kind of device";
+  nn::Sequential model(nn::Conv2d(1, 2, 3), nn::Flatten(), nn::Linear(8, 3));
+  model->to(testing::stand_in_device());
+  ProbeInput input;
+  input.shape = {1, 4, 4};
+  const auto forward = [&](const torch::Tensor& x) { return model->forward(x); };
+  EXPECT_TRUE(probe(*model, forward, input).norm_error < 1e-4);
+  const testing::WrongConvolutions broken;
+  try {
+    probe(*model, forward, input);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_TRUE(mentions(error.what(), "module 0: the gradient of 0.weight")) << error.what();
+  }
 }
 
 TEST(Probe, NamesOperationsWithoutRule) {

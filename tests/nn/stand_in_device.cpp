@@ -12,14 +12,18 @@
 #include <torch/library.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
-#include <mutex>
+#include <cstring>
 
 namespace starling::testing {
 namespace {
 
 constexpr auto kType = c10::DeviceType::PrivateUse1;
 const c10::Device kDevice(kType, 0);
+
+std::atomic<bool> wrong_convolutions = false;
 
 // A pointer of the device is the host's with a bit that no address of the CPU has: reading by it is
 // a segmentation fault, as with a pointer into a GPU.
@@ -149,7 +153,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
   const auto [to_input, to_weight, to_bias] = at::convolution_backward(
       on_host(gradient), on_host(input), on_host(weight), at::OptionalIntArrayRef({outputs}),
       stride, padding, dilation, transposed, output_padding, groups, wanted);
-  return {on_device(to_input), on_device(to_weight), on_device(to_bias)};
+  const bool wrong = wrong_convolutions && groups > 1 && to_weight.defined();
+  return {on_device(to_input), on_device(wrong ? to_weight * 1.01 : to_weight), on_device(to_bias)};
 }
 
 // Cells of recurrent layers, which LibTorch fuses on devices. The workspace holds what their
@@ -256,5 +261,8 @@ torch::Device stand_in_device() {
   static const Backend backend;
   return kDevice;
 }
+
+WrongConvolutions::WrongConvolutions() { wrong_convolutions = true; }
+WrongConvolutions::~WrongConvolutions() { wrong_convolutions = false; }
 
 }  // namespace starling::testing

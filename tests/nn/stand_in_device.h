@@ -14,4 +14,11 @@ namespace starling::testing {
 // Registered at the first call, for the rest of the process.
 torch::Device stand_in_device();
 
+// A broken device: while one lives, weight gradients of convolutions with more than one group come
+// out 1 % too large.
+struct WrongConvolutions {
+  WrongConvolutions();
+  ~WrongConvolutions();
+};
+
 }  // namespace starling::testing

@@ -7,6 +7,8 @@
 
 #include <thread>
 
+#include "nn/test_device.h"
+
 namespace starling::testing {
 namespace {
 
@@ -25,7 +27,14 @@ struct Witness : torch::autograd::Function<Witness> {
   }
 };
 
-TEST(StandInDevice, ComputesWhatTheCpuComputes) {
+class StandInDevice : public ::testing::Test {
+  void SetUp() override {
+    if (test_device().is_cuda()) GTEST_SKIP() << "a process has one kind of device";
+  }
+};
+using StandInDeviceDeathTest = StandInDevice;
+
+TEST_F(StandInDevice, ComputesWhatTheCpuComputes) {
   torch::manual_seed(1);
   nn::Sequential model(nn::Conv2d(2, 4, 3), nn::GroupNorm(2, 4), nn::ReLU(), nn::Flatten(),
                        nn::Linear(16, 3));
@@ -37,14 +46,14 @@ TEST(StandInDevice, ComputesWhatTheCpuComputes) {
   EXPECT_TRUE(torch::allclose(output.cpu(), expected));
 }
 
-TEST(StandInDevice, RefusesTensorsOfTwoDevices) {
+TEST_F(StandInDevice, RefusesTensorsOfTwoDevices) {
   const auto here = torch::ones({2, 2}), there = here.to(stand_in_device());
   EXPECT_THROW(here + there, c10::Error);
   EXPECT_THROW(there.mm(here), c10::Error);
   EXPECT_THROW(there.index_select(0, torch::zeros({1}, torch::kInt64)), c10::Error);
 }
 
-TEST(StandInDevice, RunsBackwardOnAThreadOfItsOwn) {
+TEST_F(StandInDevice, RunsBackwardOnAThreadOfItsOwn) {
   const auto leaf = torch::ones({2}, torch::requires_grad());
   Witness::apply(leaf).sum().backward();
   EXPECT_EQ(Witness::thread, std::this_thread::get_id()) << "on the CPU";
@@ -52,7 +61,7 @@ TEST(StandInDevice, RunsBackwardOnAThreadOfItsOwn) {
   EXPECT_NE(Witness::thread, std::this_thread::get_id());
 }
 
-TEST(StandInDeviceDeathTest, MemoryIsOutOfTheCpusReach) {
+TEST_F(StandInDeviceDeathTest, MemoryIsOutOfTheCpusReach) {
   const auto tensor = torch::ones({2}).to(stand_in_device());
   EXPECT_DEATH(
       {

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "nn/test_device.h"
 #include "starling/core/error.h"
 #include "starling/train/batches.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 namespace nn = torch::nn;
 using ::testing::HasSubstr;
+using testing::test_device;
 
 constexpr int64_t kWidth = 2000;
 
@@ -30,15 +32,18 @@ struct Line {
   torch::optim::SGD sgd{model->parameters(), torch::optim::SGDOptions(1.0)};
   PrivacyLedger ledger;
 
-  Line() { zero(); }
+  Line() {
+    model->to(test_device());
+    zero();
+  }
   void zero() {
     torch::NoGradGuard no_grad;
     model->weight.zero_();
   }
   torch::Tensor losses(const torch::Tensor& gradients) {
-    return model->forward(gradients).squeeze(1);
+    return model->forward(gradients.to(test_device())).squeeze(1);
   }
-  torch::Tensor moved() const { return -model->weight.detach().squeeze(0); }
+  torch::Tensor moved() const { return -model->weight.detach().squeeze(0).cpu(); }
 };
 
 torch::Tensor gradient_of_norm(int64_t examples, double norm) {
@@ -204,12 +209,13 @@ TEST(DpOptimizer, RefusesWhatWouldNotBePrivate) {
 
 TEST(DpOptimizer, LeavesFrozenParametersAlone) {
   nn::Sequential model(nn::Linear(4, 4), nn::Linear(4, 1));
+  model->to(test_device());
   model->named_parameters()["0.weight"].set_requires_grad(false);
   const auto before = model->named_parameters()["0.weight"].clone();
   torch::optim::SGD sgd(model->parameters(), torch::optim::SGDOptions(1.0));
   PrivacyLedger ledger;
   DpOptimizer dp(*model, sgd, plan_of(1.0, 1.0), ledger, RandomKey::from_seed(1));
-  dp.backward(model->forward(torch::randn({5, 4})).squeeze(1));
+  dp.backward(model->forward(torch::randn({5, 4}).to(test_device())).squeeze(1));
   dp.step();
   EXPECT_TRUE(torch::equal(before, model->named_parameters()["0.weight"]));
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "nn/test_device.h"
 #include "starling/core/error.h"
 #include "starling/core/grid.h"
 #include "starling/train/dp_optimizer.h"
@@ -17,6 +18,7 @@ namespace {
 
 namespace nn = torch::nn;
 using ::testing::HasSubstr;
+using testing::test_device;
 
 constexpr int64_t kWidth = 1500;
 constexpr double kDivisor = 16;  // a power of two: division is exact
@@ -41,7 +43,7 @@ struct Line {
   PrivacyLedger ledger;
 
   Line() {
-    model->to(torch::kDouble);
+    model->to(test_device(), torch::kDouble);
     torch::NoGradGuard no_grad;
     model->weight.zero_();
     sgd = std::make_unique<torch::optim::SGD>(model->parameters(), torch::optim::SGDOptions(1.0));
@@ -53,9 +55,12 @@ struct Line {
     dp.set_clipping(clipping);
     dp.set_noise(noise);
     for (int64_t b = 0; b < gradients.size(0); ++b)
-      report = dp.backward(model->forward(gradients.slice(0, b, b + 1)).squeeze(1));
+      report = dp.backward(forward(gradients.slice(0, b, b + 1)).squeeze(1));
     dp.step();
-    return -model->weight.detach().squeeze(0) * kDivisor;
+    return -model->weight.detach().squeeze(0).cpu() * kDivisor;
+  }
+  torch::Tensor forward(const torch::Tensor& gradients) {
+    return model->forward(gradients.to(test_device()));
   }
   ClippedBackward report;
 };
@@ -167,11 +172,11 @@ TEST(SecureNoise, DropsGradientsThatNobodyClippedAndTheLastStepsSum) {
   line.model->weight.mutable_grad() = torch::full_like(line.model->weight, 1e6);
   DpOptimizer dp(*line.model, *line.sgd, plan_of(1.0, 1e-6), line.ledger, RandomKey::from_seed(1));
   dp.set_noise(NoiseKind::secure);
-  dp.backward(line.model->forward(examples(1, 1.0)).squeeze(1));
+  dp.backward(line.forward(examples(1, 1.0)).squeeze(1));
   dp.step();
   const auto before = line.model->weight.detach().clone();
   EXPECT_NEAR(before.norm().item<double>() * kDivisor, 1.0, 1e-3);
-  line.model->forward(examples(1, 100.0)).sum().backward();
+  line.forward(examples(1, 100.0)).sum().backward();
   dp.step();
   EXPECT_LT((line.model->weight.detach() - before).abs().max().item<double>(), 1e-5);
 }
@@ -182,13 +187,13 @@ TEST(SecureNoise, RefusesSeveralExamplesAtOnceAndAChangeInsideAStep) {
   DpOptimizer dp(*line.model, *line.sgd, plan_of(1.0, 1.0), line.ledger, RandomKey::from_seed(1));
   dp.set_noise(NoiseKind::secure);
   try {
-    dp.backward(line.model->forward(examples(2, 1.0)).squeeze(1));
+    dp.backward(line.forward(examples(2, 1.0)).squeeze(1));
     FAIL() << "accepted";
   } catch (const Error& problem) {
     EXPECT_THAT(problem.what(), HasSubstr("[2]"));
     EXPECT_THAT(problem.what(), HasSubstr("one example at a time"));
   }
-  EXPECT_THROW(dp.backward(line.model->forward(examples(1, 1.0))), Error);
+  EXPECT_THROW(dp.backward(line.forward(examples(1, 1.0))), Error);
   EXPECT_THROW(dp.backward(torch::zeros({1}, torch::kDouble)), Error);
   EXPECT_THROW(dp.set_noise(NoiseKind::fast), Error);
 }
@@ -216,6 +221,7 @@ struct TiedImpl : nn::Module {
 TEST(DpOptimizer, NoisesATiedParameterOnce) {
   for (const auto kind : {NoiseKind::fast, NoiseKind::secure}) {
     const auto model = std::make_shared<TiedImpl>();
+    model->to(test_device());
     torch::optim::SGD sgd(model->first->parameters(), torch::optim::SGDOptions(1.0));
     PrivacyLedger ledger;
     const auto before = model->first->weight.detach().clone();
@@ -254,11 +260,13 @@ Trained trained(MakeModel make, const ExampleLevel& privacy, const RandomKey& ke
   Examples data{torch::randn({40, 1, 6, 6}), torch::randint(0, 3, {40}, torch::kLong)};
   for (int64_t i = bad; i < 40; i += bad) data.features[i][0][2][3] = NAN;
   auto model = make();
+  model->to(test_device());
   LocalPlan local;
   local.steps = 3;
   const auto metrics = train_privately(*model, data, local, privacy, {key, 0, 0});
   std::vector<torch::Tensor> parts;
-  for (const auto& parameter : model->parameters()) parts.push_back(parameter.detach().flatten());
+  for (const auto& parameter : model->parameters())
+    parts.push_back(parameter.detach().flatten().cpu());
   return {torch::cat(parts), metrics};
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "nn/test_device.h"
 #include "starling/core/error.h"
 #include "starling/nn/state.h"
 #include "starling/train/dp_optimizer.h"
@@ -11,12 +12,18 @@ namespace starling {
 namespace {
 
 namespace nn = torch::nn;
+using testing::test_device;
 
 constexpr int64_t kExamples = 96;
 
+std::shared_ptr<Model> on_device(std::shared_ptr<Model> model) {
+  model->to(test_device());
+  return model;
+}
+
 std::shared_ptr<Model> make_model() {
   torch::manual_seed(3);
-  return as_model(nn::Sequential(nn::Linear(6, 12), nn::Tanh(), nn::Linear(12, 3)));
+  return on_device(as_model(nn::Sequential(nn::Linear(6, 12), nn::Tanh(), nn::Linear(12, 3))));
 }
 
 // Linearly separable: the class is the largest of the first three features.
@@ -38,7 +45,7 @@ StreamOwner owner() { return {RandomKey::from_seed(1), 0, 0}; }
 
 // Logits (0, x): the score of class 1 is x itself.
 std::shared_ptr<Model> scores_as_they_are() {
-  auto model = as_model(nn::Sequential(nn::Linear(1, 2)));
+  auto model = on_device(as_model(nn::Sequential(nn::Linear(1, 2))));
   torch::NoGradGuard no_grad;
   model->parameters()[0].copy_(torch::tensor({{0.0f}, {1.0f}}));
   model->parameters()[1].zero_();
@@ -90,7 +97,7 @@ TEST(TwoClasses, WhatIsNotDefinedIsAbsent) {
 
 // One output an example: -0.5 x + 2.
 struct Line {
-  std::shared_ptr<Model> model = as_model(nn::Sequential(nn::Linear(1, 1)));
+  std::shared_ptr<Model> model = on_device(as_model(nn::Sequential(nn::Linear(1, 1))));
   Line() {
     torch::NoGradGuard no_grad;
     model->parameters()[0].fill_(-0.5);
@@ -101,7 +108,8 @@ struct Line {
 TEST(Regression, LossesAreSquaredErrorsOfEachExample) {
   Line line;
   const Examples data{torch::tensor({{0.0f}, {2.0f}, {4.0f}}), torch::tensor({1.0f, 1.0f, 3.0f})};
-  EXPECT_TRUE(torch::equal(example_losses(*line.model, data), torch::tensor({1.0f, 0.0f, 9.0f})));
+  EXPECT_TRUE(
+      torch::equal(example_losses(*line.model, data).cpu(), torch::tensor({1.0f, 0.0f, 9.0f})));
   for (const int64_t batch : {1, 2, 3}) {
     const auto result = evaluate(*line.model, data, batch);
     EXPECT_EQ(result.correct, 0);
@@ -135,7 +143,7 @@ TEST(Train, MatchesAHandWrittenLoopOverTheSameBatches) {
   torch::optim::SGD sgd(reference->parameters(), torch::optim::SGDOptions(0.5));
   BatchSampler sampler(SamplingKind::shuffle, kExamples, 16, 0, owner());
   for (int64_t step = 0; step < 7; ++step) {
-    const auto batch = data.at(sampler.batch(step));
+    const auto batch = data.at(sampler.batch(step)).to(test_device());
     sgd.zero_grad();
     nn::functional::cross_entropy(reference->forward(batch.features), batch.labels).backward();
     sgd.step();
@@ -205,8 +213,9 @@ TEST(Evaluate, CountsAndAveragesOverSlicesOfAnySize) {
   EXPECT_EQ(whole.correct, sliced.correct);
   EXPECT_EQ(sliced.examples, kExamples);
   EXPECT_NEAR(whole.loss(), sliced.loss(), 1e-6);
-  const double expected =
-      nn::functional::cross_entropy(model->forward(data.features), data.labels).item<double>();
+  const double expected = nn::functional::cross_entropy(
+                              model->forward(data.to(test_device()).features).cpu(), data.labels)
+                              .item<double>();
   EXPECT_NEAR(whole.loss(), expected, 1e-5);
   EXPECT_EQ(
       evaluate(*model, {data.features.slice(0, 0, 0), data.labels.slice(0, 0, 0)}, 8).accuracy(),

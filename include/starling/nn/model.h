@@ -65,6 +65,9 @@ ModelFactory model_from_json(const Json& description, const std::string& source,
                              const std::vector<int64_t>& input_shape, int64_t classes,
                              const std::string& pointer = "");
 
+// Where its parameters are; the CPU if it has none.
+torch::Device device_of(const torch::nn::Module& module);
+
 // Parameters only, frozen ones included.
 int64_t parameter_count(const torch::nn::Module& module);
 

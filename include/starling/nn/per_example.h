@@ -36,6 +36,9 @@ struct ClippedBackward {
 
 using NamedParameters = std::vector<std::pair<std::string, torch::Tensor>>;
 
+// Parameters may be on any device, all on the same one, in float32 or float64. So that a sum is
+// what its norms measured, LibTorch computes float32 in full, without TensorFloat-32, and cuDNN the
+// same values each time, in the whole process from the first engine on.
 class PerExampleGradients {
  public:
   // The trainable parameters in their fixed order, with names for messages; those that do not

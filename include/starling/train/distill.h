@@ -31,8 +31,8 @@ torch::Tensor soften(const torch::Tensor& logits, double temperature);
 torch::Tensor distillation_losses(const torch::Tensor& logits, const torch::Tensor& targets,
                                   const torch::Tensor& labels, const DistillationLoss& loss);
 
-// [n, classes]: the model's outputs for features [n, ...], in evaluation mode and without
-// gradients, `batch_size` examples at a time. Leaves the model in evaluation mode.
+// [n, classes] on the CPU: the model's outputs for features [n, ...], in evaluation mode and
+// without gradients, `batch_size` examples at a time. Leaves the model in evaluation mode.
 torch::Tensor logits_of(Model& model, const torch::Tensor& features, int64_t batch_size);
 
 // Trains the student toward `targets` [n, classes] as `train` does toward labels; data.labels may

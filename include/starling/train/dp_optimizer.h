@@ -3,6 +3,9 @@
 //   (sum_b clip(g_b, C) + N(0, (noise_multiplier C)^2 I)) / divisor
 // as the inner optimizer's gradient; clip, noise, divisor and the ledger's event come from one
 // DpSgdPlan. Neighbours differ as `plan.relation` says. An empty batch still takes a noised step.
+//
+// The module may be on any device; noise is drawn on the CPU. Random layers (dropout) need secret
+// masks (random_layers.h), which LibTorch draws on the CPU only.
 
 #include <torch/types.h>
 

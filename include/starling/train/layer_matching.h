@@ -30,9 +30,9 @@ namespace starling {
 // zeros for an example without activations.
 torch::Tensor attention_map(const torch::Tensor& activations);
 
-// What the student is to reach, one tensor [n, ...] a match: the activations of the teacher's layer
-// for features [n, ...], or their attention map. In evaluation mode and without gradients,
-// `batch_size` examples at a time; all of it stays in memory.
+// What the student is to reach, one tensor [n, ...] a match, on the CPU: the activations of the
+// teacher's layer for features [n, ...], or their attention map. In evaluation mode and without
+// gradients, `batch_size` examples at a time; all of it stays in memory.
 std::vector<torch::Tensor> layer_targets(Model& teacher, const torch::Tensor& features,
                                          std::span<const LayerMatch> matches, int64_t batch_size);
 

@@ -26,6 +26,7 @@ struct Examples {
   int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
   bool is_regression() const { return labels.defined() && labels.is_floating_point(); }
   Examples at(const std::vector<int64_t>& indices) const;
+  Examples to(torch::Device device) const;
 };
 
 // What a client does in one round, apart from privacy.
@@ -51,6 +52,9 @@ struct LocalMetrics {
 
   LocalMetrics& operator+=(const LocalMetrics& other);
 };
+
+// A model may be on any device. Examples stay where they are, on the CPU as a rule, and go to the
+// model's device a batch at a time.
 
 // [B]: cross-entropy of logits [B, classes] against labels [B]; of a regression, the squared error
 // of outputs [B, 1].
