@@ -8,12 +8,11 @@ enum class Participation { fraction, poisson };
 const Words<Participation> kParticipations = {{"fraction", Participation::fraction},
                                               {"poisson", Participation::poisson}};
 
-enum class Optimizer { sgd, adam, adamw, rmsprop, adagrad };
-const Words<Optimizer> kOptimizers = {{"sgd", Optimizer::sgd},
-                                      {"adam", Optimizer::adam},
-                                      {"adamw", Optimizer::adamw},
-                                      {"rmsprop", Optimizer::rmsprop},
-                                      {"adagrad", Optimizer::adagrad}};
+enum class Optimizer { sgd, adam, adamw, rmsprop, adagrad, adam_bc };
+const Words<Optimizer> kOptimizers = {
+    {"sgd", Optimizer::sgd},         {"adam", Optimizer::adam},
+    {"adamw", Optimizer::adamw},     {"rmsprop", Optimizer::rmsprop},
+    {"adagrad", Optimizer::adagrad}, {"adam_bc", Optimizer::adam_bc}};
 
 enum class Decay { constant, step, exponential, cosine, inverse };
 const Words<Decay> kDecays = {{"constant", Decay::constant},
@@ -41,16 +40,19 @@ SgdSpec read_sgd(JsonObject& object) {
   return sgd;
 }
 
+std::pair<double, double> read_betas(JsonObject& object, std::pair<double, double> fallback) {
+  if (!object.has("betas")) return fallback;
+  const auto betas = object.numbers("betas", kUnitClosedOpen);
+  if (betas.size() != 2)
+    object.fail("betas", "has " + std::to_string(betas.size()) + " values; it takes 2");
+  return {betas[0], betas[1]};
+}
+
 template <class Spec>
 Spec read_adam(JsonObject& object) {
   Spec adam;
   adam.learning_rate = learning_rate(object, adam.learning_rate);
-  if (object.has("betas")) {
-    const auto betas = object.numbers("betas", kUnitClosedOpen);
-    if (betas.size() != 2)
-      object.fail("betas", "has " + std::to_string(betas.size()) + " values; it takes 2");
-    adam.betas = {betas[0], betas[1]};
-  }
+  adam.betas = read_betas(object, adam.betas);
   adam.eps = object.number("eps", kPositive, adam.eps);
   adam.weight_decay = weight_decay(object, adam.weight_decay);
   adam.amsgrad = object.boolean("amsgrad", adam.amsgrad);
@@ -79,6 +81,14 @@ AdagradSpec read_adagrad(JsonObject& object) {
   return adagrad;
 }
 
+AdamBcSpec read_adam_bc(JsonObject& object) {
+  AdamBcSpec adam;
+  adam.learning_rate = learning_rate(object, adam.learning_rate);
+  adam.betas = read_betas(object, adam.betas);
+  adam.floor = object.number("floor", kPositive, adam.floor);
+  return adam;
+}
+
 OptimizerSpec read_optimizer(JsonObject& object) {
   switch (object.choice("kind", kOptimizers, Optimizer::sgd)) {
     case Optimizer::sgd:
@@ -91,6 +101,8 @@ OptimizerSpec read_optimizer(JsonObject& object) {
       return read_rmsprop(object);
     case Optimizer::adagrad:
       return read_adagrad(object);
+    case Optimizer::adam_bc:
+      return read_adam_bc(object);
   }
   return SgdSpec{};
 }

@@ -163,6 +163,15 @@ void check_both(const Experiment& experiment, const std::string& source) {
          "one run has one key: \"insecure_seed\" must be the same at both levels");
 }
 
+// Other noise than that of example gradients does not reach the local optimizer.
+void check_noise_correction(const Experiment& experiment, const std::string& source) {
+  if (!std::holds_alternative<AdamBcSpec>(experiment.local.optimizer)) return;
+  if (example_level(experiment.privacy) == nullptr)
+    fail(source, "/local/optimizer/kind",
+         "\"adam_bc\" subtracts the variance of the noise on example gradients, and there is none "
+         "without /privacy/unit \"example\" or \"both\"; use \"adam\"");
+}
+
 }  // namespace
 
 void check_rules(const Experiment& experiment, const std::string& source) {
@@ -172,6 +181,7 @@ void check_rules(const Experiment& experiment, const std::string& source) {
     ClientRules(experiment, *privacy, source).check();
   check_both(experiment, source);
   check_standardization(experiment, source);
+  check_noise_correction(experiment, source);
   if (experiment.evaluation.per_client && !reveals_private_metrics(experiment.privacy))
     fail(source, "/evaluation/per_client",
          "true needs /privacy/reveal_private_metrics: accuracy on a client's own examples is "

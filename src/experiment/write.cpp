@@ -77,6 +77,12 @@ struct Writer {
   }
   Json operator()(const AdamSpec& o) const { return adam("adam", o); }
   Json operator()(const AdamWSpec& o) const { return adam("adamw", o); }
+  Json operator()(const AdamBcSpec& o) const {
+    return object({{"kind", "adam_bc"},
+                   {"learning_rate", o.learning_rate},
+                   {"betas", Json::array({o.betas.first, o.betas.second})},
+                   {"floor", o.floor}});
+  }
   Json operator()(const RmspropSpec& o) const {
     return object({{"kind", "rmsprop"},
                    {"learning_rate", o.learning_rate},

@@ -6,6 +6,8 @@
 #include <torch/optim/rmsprop.h>
 #include <torch/optim/sgd.h>
 
+#include "train/adam_bc.h"
+
 namespace starling {
 namespace {
 
@@ -16,6 +18,7 @@ using Made = std::unique_ptr<optim::Optimizer>;
 struct Maker {
   Parameters parameters;
   double factor;
+  double noise_deviation;
 
   Made operator()(const SgdSpec& spec) const {
     return std::make_unique<optim::SGD>(parameters, optim::SGDOptions(spec.learning_rate * factor)
@@ -56,12 +59,16 @@ struct Maker {
                         .initial_accumulator_value(spec.initial_accumulator_value)
                         .eps(spec.eps));
   }
+  Made operator()(const AdamBcSpec& spec) const {
+    return std::make_unique<AdamBc>(parameters, spec, factor, noise_deviation);
+  }
 };
 
 }  // namespace
 
-Made make_optimizer(const OptimizerSpec& spec, Parameters parameters, double factor) {
-  return std::visit(Maker{std::move(parameters), factor}, spec);
+Made make_optimizer(const OptimizerSpec& spec, Parameters parameters, double factor,
+                    double noise_deviation) {
+  return std::visit(Maker{std::move(parameters), factor, noise_deviation}, spec);
 }
 
 }  // namespace starling

@@ -24,10 +24,11 @@ std::vector<torch::Tensor> trainable_parameters(const Model& model) {
   return parameters;
 }
 
-std::unique_ptr<torch::optim::Optimizer> optimizer_of(const Model& model, const LocalPlan& plan) {
-  return corrected(
-      make_optimizer(plan.optimizer, trainable_parameters(model), plan.learning_rate_factor),
-      plan.correction);
+std::unique_ptr<torch::optim::Optimizer> optimizer_of(const Model& model, const LocalPlan& plan,
+                                                      double noise_deviation = 0.0) {
+  return corrected(make_optimizer(plan.optimizer, trainable_parameters(model),
+                                  plan.learning_rate_factor, noise_deviation),
+                   plan.correction);
 }
 
 void report(const ClippedBackward& result, LocalMetrics& metrics) {
@@ -166,7 +167,8 @@ LocalMetrics train_privately(Model& model, const Examples& data, const LocalPlan
                              const ExampleLevel& privacy, const StreamOwner& owner) {
   refuse_other_data(privacy.plan, data.size());
   model.train();
-  const auto optimizer = optimizer_of(model, plan);
+  const auto optimizer =
+      optimizer_of(model, plan, privacy.plan.noise_standard_deviation() / privacy.plan.divisor());
   DpOptimizer dp(model, *optimizer, privacy.plan, privacy.recorded, plan.steps, owner);
   dp.set_clipping(privacy.clipping);
   dp.set_noise(privacy.noise);

@@ -173,8 +173,8 @@ TEST(Experiment, SuggestsTheNearestKeyOrWord) {
   EXPECT_EQ(error_with("/local/optimiser", R"({"kind": "sgd"})"),
             "x.json: /local/optimiser: is not a known key (did you mean \"optimizer\"?)");
   EXPECT_EQ(error_with("/local/optimizer", R"({"kind": "adm"})"),
-            "x.json: /local/optimizer/kind: \"adm\" is not one of sgd, adam, adamw, rmsprop or "
-            "adagrad (did you mean \"adam\"?)");
+            "x.json: /local/optimizer/kind: \"adm\" is not one of sgd, adam, adamw, rmsprop, "
+            "adagrad or adam_bc (did you mean \"adam\"?)");
   EXPECT_EQ(error_with("/partition", R"({"kind": "dirichlet", "alhpa": 1})"),
             "x.json: /partition/alhpa: is not a known key (did you mean \"alpha\"?)");
 }

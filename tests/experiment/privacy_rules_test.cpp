@@ -198,5 +198,20 @@ TEST(PrivacyRules, FixedWithoutPrivacyIsFree) {
   EXPECT_EQ(error_with("/local/sampling", R"("fixed")"), "");
 }
 
+TEST(Privacy, NoiseIsSubtractedWhereExampleGradientsHaveSome) {
+  const auto with_adam = [](Json json) {
+    json["local"]["optimizer"] =
+        parse_json(R"({"kind": "adam_bc", "betas": [0.8, 0.99], "floor": 1e-5})", "optimizer");
+    return json;
+  };
+  for (const Json& json : {test::smallest_private(), test::smallest_both()}) {
+    const auto experiment = parse_experiment(with_adam(json), "x.json");
+    EXPECT_EQ(to_json(parse_experiment(to_json(experiment), "y.json")), to_json(experiment));
+  }
+  for (const Json& json : {test::smallest(), test::smallest_client_level()})
+    EXPECT_TRUE(error(with_adam(json)).starts_with("x.json: /local/optimizer/kind: \"adam_bc\""))
+        << error(with_adam(json));
+}
+
 }  // namespace
 }  // namespace starling

@@ -59,6 +59,9 @@ std::vector<Document> documents() {
   all.push_back(
       {"/dataset/standardization",
        test::with("/dataset/standardization", R"({"kind": "private"})", test::smallest_private())});
+  all.push_back(
+      {"/local/optimizer", test::with("/local/optimizer", R"({"kind": "adam_bc", "floor": 1e-5})",
+                                      test::smallest_private())});
   const std::pair<const char*, const char*> parts[] = {
       {"/dataset", R"({"mean": 0.5, "std": 0.5})"},
       {"/dataset/standardization", R"({"kind": "public"})"},

@@ -50,6 +50,17 @@ struct AdagradSpec {
   double eps = 1e-10;
   bool operator==(const AdagradSpec&) const = default;
 };
-using OptimizerSpec = std::variant<SgdSpec, AdamSpec, AdamWSpec, RmspropSpec, AdagradSpec>;
+// DP-AdamBC (Tang, Shpilevskiy and Lecuyer 2023, arXiv 2312.14334, algorithm 1): Adam whose second
+// moment is inflated by the noise of private gradients, of which it subtracts the variance:
+//   step = learning_rate m / sqrt(max(v - noise_deviation^2, floor)), m and v corrected for their
+// start at zero. It is post-processing of noised gradients.
+struct AdamBcSpec {
+  double learning_rate = 1e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double floor = 1e-6;
+  bool operator==(const AdamBcSpec&) const = default;
+};
+using OptimizerSpec =
+    std::variant<SgdSpec, AdamSpec, AdamWSpec, RmspropSpec, AdagradSpec, AdamBcSpec>;
 
 }  // namespace starling
