@@ -34,6 +34,7 @@ constexpr double kLogNegligible = -10.0;
 // and the rest share a lattice.
 constexpr double kShareOfSplit = 0.25;
 constexpr int kMostPasses = 8;
+constexpr double kProgress = 0.999;  // a pass of no other kind that gains less is the last
 // Of Chernoff's bound, where the first pass begins at an estimate instead.
 constexpr double kLeastStart = 1e-2;
 constexpr double kWorthAStart = 0.8;
@@ -111,6 +112,21 @@ double pure_epsilon(const std::vector<Term>& terms) {
   double total = 0.0;
   for (const Term& term : terms) total += term.count * largest_loss(term.kind);
   return total * (1.0 + 1e-14);
+}
+
+// Of all outcomes, the logarithm of P's mass where every loss is the largest; -infinity without
+// atoms there. delta(epsilon) is at least that mass times 1 - e^(epsilon - pure epsilon).
+double log_mass_of_largest(const std::vector<Term>& terms, Direction direction) {
+  double total = 0.0;
+  for (const Term& term : terms) {
+    double log_mass = -kInf;
+    const double largest = largest_loss(term.kind);
+    for (const LossAtom& atom : make_loss(term.kind, direction)->atoms()) {
+      if (atom.loss >= largest * (1.0 - 1e-14)) log_mass = atom.log_mass;
+    }
+    total += term.count * log_mass;
+  }
+  return total;
 }
 
 // The chance that a record takes part at all, at most: delta(0) is no larger, whatever the noise.
@@ -367,7 +383,7 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
     const bool nearly = best.error < 4.0 * kTightEnough * std::max(2.0, best.value);
     const bool above = epsilon >= 0.99 * best.value;  // where a first pass at an estimate is not
     if (!far && !rounds && above) fineness *= nearly ? 2.0 : 4.0;
-    const bool stuck = above && best.value == before.value && best.error == before.error &&
+    const bool stuck = above && best.error > kProgress * before.error &&
                        fineness == fineness_before && side.hits == hits_before;
     if (stuck) break;
     reach = far ? 10.0 : 2.0;
@@ -427,6 +443,15 @@ class ExactAccountant : public Accountant {
     }
     if (worst.value > pure) {
       worst = {pure, std::max(0.0, worst.error - (worst.value - pure)), "largest loss"};
+    }
+    if (pure < kInf) {
+      double log_mass = -kInf;
+      for (Direction direction : directions(terms, relation)) {
+        log_mass = std::max(log_mass, log_mass_of_largest(terms, direction));
+      }
+      const double share = std::exp(std::log(delta) - log_mass);
+      const double least = share < 1.0 ? pure + std::log1p(-share) : 0.0;
+      worst.error = std::min(worst.error, std::max(0.0, worst.value - least) + 4e-14 * pure);
     }
     return labelled({worst.value, delta, worst.error, worst.detail}, terms);
   }

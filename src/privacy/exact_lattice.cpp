@@ -80,7 +80,7 @@ class Lattice : public DeltaCurve {
         log_cut_(side.log_infinite),
         hits_only_(side.hits),
         rest_only_(side.rest),
-        hits_(side.hits || (!side.rest && has_hits(side))),
+        hits_(!side.rest && side.splits()),
         log_rest_(side.log_rest),
         rest_theta_(side.rest_theta),
         log_spectrum_(size / 2 + 1),
@@ -183,12 +183,6 @@ class Lattice : public DeltaCurve {
   }
 
  private:
-  static bool has_hits(const Side& side) {
-    return std::any_of(side.releases.begin(), side.releases.end(), [](const Release& release) {
-      return std::isfinite(release.loss->rare_from());
-    });
-  }
-
   // With r and b the transforms of a hit and of none, outcomes with j hits have C(count, j) r^j
   // b^(count - j). The returned number m of releases is as large as j may be but for a negligible
   // chance; then all of them hold b^(count - m), which is composed apart.

@@ -77,6 +77,7 @@ bool Side::split_hits(double start, double epsilon, double log_mass) {
   log_rest = -std::numeric_limits<double>::infinity();
   for (double least = start; least > 1e-3 * epsilon; least *= 0.8) {
     for (Release& release : releases) release.loss->split(least);
+    if (!splits()) break;
     log_hits = std::min(0.0, log_hit_moment(*this, 0.0));
     if (log_hits > kRare) break;
     const auto log_delta_at = [&](double log_theta) {
@@ -95,6 +96,12 @@ bool Side::split_hits(double start, double epsilon, double log_mass) {
   log_hits = 0.0;
   for (Release& release : releases) release.loss->split(INFINITY);
   return false;
+}
+
+bool Side::splits() const {
+  return std::any_of(releases.begin(), releases.end(), [](const Release& release) {
+    return std::isfinite(release.loss->rare_from());
+  });
 }
 
 void Side::cut(double log_mass) {

@@ -35,6 +35,8 @@ struct Side {
   // without any is at most e^log_mass. Such outcomes may hold nearly all of the mass: a transform
   // of everything would lose what matters in its rounding errors. False if there is no such choice.
   bool split_hits(double start, double epsilon, double log_mass);
+  // Whether some release is split into hits and the rest.
+  bool splits() const;
   // Cuts the rarest largest losses of every release, e^log_mass in all.
   void cut(double log_mass);
   double count() const;

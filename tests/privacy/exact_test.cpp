@@ -118,6 +118,31 @@ TEST(Exact, InsideTheReferenceBand_Laplace) {
 }
 
 // delta(epsilon) of n binary responses is a binomial sum.
+// Losses of Laplace's mechanism have no rare hits to split off: a split that was none took seconds,
+// and certified less.
+TEST(Exact, CertifiesSeldomSampledLaplace) {
+  const Event event{LaplaceMechanism{0.26586264605162863}, PoissonSampling{5.6743606827411659e-05},
+                    68};
+  const PrivacyBound bound =
+      make_accountant("exact")->epsilon({&event, 1}, Relation::add_remove, 2.52e-15);
+  EXPECT_LE(bound.error, 1e-4) << bound.detail;
+  EXPECT_NEAR(bound.epsilon, 0.02935, 1e-4);
+}
+
+// With probability 1/4 both losses are the largest, so that epsilon is at least the pure bound less
+// -log(1 - 4 delta), and above that by what losses near the largest add, of order delta^2.
+TEST(Exact, CertifiesThePureBound) {
+  const Event event{LaplaceMechanism{0.0695}, NoSampling{}, 2};
+  for (double delta : {1e-14, 1e-9, 1e-4}) {
+    const PrivacyBound bound =
+        make_accountant("exact")->epsilon({&event, 1}, Relation::replace_one, delta);
+    const double exact = 4.0 / 0.0695 + std::log1p(-4.0 * delta);
+    expect_in(bound.epsilon, exact * (1.0 - 1e-14), exact + 1e-3, bound.detail);
+    EXPECT_LE(bound.epsilon - bound.error, exact + 1e-12 + 100.0 * delta * delta) << bound.detail;
+    EXPECT_LE(bound.error, std::max(5e-12, 8.0 * delta)) << bound.detail;
+  }
+}
+
 TEST(Exact, MatchesBinomialSum_RandomizedResponse) {
   const int n = 20;
   const double p = 0.75, loss = std::log(3.0);
