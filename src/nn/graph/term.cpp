@@ -7,6 +7,10 @@
 
 #include "nn/graph/kernels.h"
 
+#if AT_PARALLEL_OPENMP && !defined(_OPENMP)
+#error "at::parallel_for is serial in files that are compiled without OpenMP"
+#endif
+
 namespace starling::graph {
 namespace {
 

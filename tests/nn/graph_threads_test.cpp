@@ -1,0 +1,76 @@
+// The norms of examples are the same on any number of threads, and so are our own sums. The losses
+// are linear in the layer's outputs, so that nothing of LibTorch's own arithmetic comes before the
+// rules.
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "starling/nn/per_example.h"
+
+namespace starling {
+namespace {
+
+struct Gradients {
+  torch::Tensor norms;
+  std::vector<torch::Tensor> sums;
+};
+
+class GraphThreads : public ::testing::Test {
+ protected:
+  GraphThreads() { torch::manual_seed(1); }
+  ~GraphThreads() override { torch::set_num_threads(before_); }
+
+  template <class Holder>
+  static Gradients on_threads(int threads, Holder& layer, const torch::Tensor& inputs) {
+    torch::set_num_threads(threads);
+    NamedParameters parameters;
+    for (const auto& item : layer->named_parameters()) {
+      item.value().mutable_grad() = torch::Tensor();
+      parameters.emplace_back(item.key(), item.value());
+    }
+    PerExampleGradients gradients(parameters);
+    const auto outputs = layer->forward(inputs);
+    torch::manual_seed(2);
+    const auto losses = (outputs * torch::randn(outputs.sizes())).flatten(1).sum(1);
+    Gradients result{gradients.backward(losses, Clipping{}).norms, {}};
+    for (const auto& item : parameters) result.sums.push_back(item.second.grad());
+    return result;
+  }
+
+  // Some sums are one product of LibTorch's, which may add up in another order.
+  template <class Holder>
+  static void expect_same(Holder layer, const torch::Tensor& inputs, double tolerance = 1e-5) {
+    const auto one = on_threads(1, layer, inputs), three = on_threads(3, layer, inputs);
+    EXPECT_TRUE(torch::equal(one.norms, three.norms));
+    for (size_t i = 0; i < one.sums.size(); ++i)
+      EXPECT_TRUE(torch::allclose(one.sums[i], three.sums[i], tolerance, tolerance)) << i;
+  }
+
+ private:
+  const int before_ = torch::get_num_threads();
+};
+
+TEST_F(GraphThreads, Linear) { expect_same(torch::nn::Linear(64, 50), torch::randn({500, 64})); }
+
+TEST_F(GraphThreads, LinearOnSequences) {
+  expect_same(torch::nn::Linear(37, 23), torch::randn({31, 40, 37}));
+  expect_same(torch::nn::Linear(200, 100), torch::randn({31, 40, 200}));
+}
+
+TEST_F(GraphThreads, Convolution) {
+  expect_same(torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 10, 3).padding(1)),
+              torch::randn({7, 3, 12, 12}));
+}
+
+TEST_F(GraphThreads, GroupNorm) {
+  expect_same(torch::nn::GroupNorm(2, 8), torch::randn({7, 8, 5, 5}));
+}
+
+TEST_F(GraphThreads, Embedding) {
+  expect_same(torch::nn::Embedding(5000, 16), torch::randint(5000, {31, 20}));
+}
+
+}  // namespace
+}  // namespace starling
