@@ -19,12 +19,12 @@ bool has_hits(const Side& side, double threshold) {
 
 // Contour integrals at smaller and smaller tilts, until one rounds little; not past where rounding
 // errors grow again, which at large tilts they do because rare enormous losses weigh too much, nor
-// where they keep taking too much work. `split_at` returns false where a tilt is not usable.
+// where they keep taking too much work, `failures` times in all. `split_at` returns false where a
+// tilt is not usable.
 template <class Split>
 std::unique_ptr<DeltaCurve> least_rounding(const CurveTarget& target, double fall, int most,
-                                           const Split& split_at) {
+                                           int& failures, const Split& split_at) {
   double theta = target.theta, before = kInf;
-  int failures = 0;
   for (int less = 0; less < most && failures < kMostFailures; ++less, theta *= fall) {
     SplitSide split;
     RestBound rest;
@@ -46,14 +46,19 @@ std::unique_ptr<DeltaCurve> least_rounding(const CurveTarget& target, double fal
 
 std::unique_ptr<DeltaCurve> make_hits(const Side& side, const CurveTarget& target) {
   if (!has_hits(side, target.centre)) return nullptr;
-  return least_rounding(target, 0.5, 4, [&](double theta, SplitSide& split, RestBound& rest) {
+  int failures = 0;
+  const auto split_at = [&](double theta, SplitSide& split, RestBound& rest) {
     return choose_threshold(side, target, theta, split, rest);
-  });
+  };
+  return least_rounding(target, 0.5, 4, failures, split_at);
 }
 
 std::unique_ptr<DeltaCurve> make_hits_and_rest(const Side& side, const CurveTarget& target) {
   if (!has_hits(side, target.centre)) return nullptr;
+  // A lower threshold takes more work.
+  int failures = 0;
   for (double share : {0.7, 0.45, 0.25}) {
+    if (failures == kMostFailures) break;
     const double threshold = share * target.centre;
     auto rest = make_rest_contour(side, target, threshold);
     if (!rest || !rounds_little(*rest, target)) continue;
@@ -62,7 +67,7 @@ std::unique_ptr<DeltaCurve> make_hits_and_rest(const Side& side, const CurveTarg
       bound = {1.0, -kInf};
       return split.usable();
     };
-    auto hits = least_rounding(target, 0.7, 12, split_at);
+    auto hits = least_rounding(target, 0.7, 12, failures, split_at);
     if (hits) return std::make_unique<SplitCurve>(std::move(hits), std::move(rest));
   }
   return nullptr;

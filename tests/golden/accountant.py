@@ -170,19 +170,25 @@ def many_rare_hits(q, sigma, count, theta):
     deviation = numpy.sqrt(count * (numpy.sum(weight * loss**2) - mean**2))
     step = 2 * pi / (16 * deviation + 90 / theta)
     end, log_size = real(8) / deviation, real(0)
+    # cos(t loss) - 1 and sin(t loss), turned by one step from point to point.
+    def turned(t, loss):
+        return -2 * numpy.sin(t * loss / 2)**2, numpy.sin(t * loss)
+
     loss, weight, _ = nodes(end)
+    (x, y), (dx, dy) = turned(real(0), loss), turned(step, loss)
     terms, t = [], real(0)
     while log_size > -42:
         if t > end:
             end *= 2
             loss, weight, _ = nodes(end)
-        re = 1 - 2 * numpy.sum(weight * numpy.sin(t * loss / 2)**2)
-        im = numpy.sum(weight * numpy.sin(t * loss))
+            (x, y), (dx, dy) = turned(t, loss), turned(step, loss)
+        re, im = 1 + numpy.sum(weight * x), numpy.sum(weight * y)
         log_size = count * numpy.log1p(re * re - 1 + im * im) / 2
         phase = count * numpy.arctan2(im, re) - numpy.arctan2(t, theta) - numpy.arctan2(t, 1 + theta)
         size = numpy.exp(log_size) / numpy.sqrt((theta**2 + t**2) * ((1 + theta)**2 + t**2))
         terms.append((t, size / 2 if t == 0 else size, phase))
         t += step
+        x, y = x + dx + x * dx - y * dy, y + dy + x * dy + y * dx
     t, size, phase = (numpy.array(x) for x in zip(*terms))
     scale = numpy.exp(count * cumulant)
     return lambda e: scale * numpy.exp(-theta * real(e)) * step / pi * numpy.sum(
