@@ -39,7 +39,6 @@ EvaluationSpec parse_evaluation(JsonObject object) {
 ComputeSpec parse_compute(JsonObject object) {
   ComputeSpec compute;
   compute.threads_per_client = object.integer("threads_per_client", 1, 1024, 1);
-  refuse_planned(object, "device", {"cuda"}, "\"cpu\"");
   compute.device = object.choice("device", kDevices, compute.device);
   compute.dtype = object.choice("dtype", kDTypes, compute.dtype);
   object.finish();

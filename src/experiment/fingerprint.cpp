@@ -8,10 +8,11 @@
 
 namespace starling::experiment {
 
-Environment environment_of(int64_t workers, int64_t ranks) {
+Environment environment_of(const std::string& device, int64_t workers, int64_t ranks) {
   Environment environment = {{"starling", STARLING_VERSION},
                              {"libtorch", TORCH_VERSION},
                              {"cpu", at::get_cpu_capability()},
+                             {"device", device},
                              {"binary", sha256_of_file("/proc/self/exe")},
                              {"workers", std::to_string(workers)}};
   if (ranks > 1) environment.emplace_back("ranks", std::to_string(ranks));

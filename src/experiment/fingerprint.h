@@ -11,8 +11,9 @@ namespace starling::experiment {
 // What a run's bytes depend on besides file, data and keys: bitwise identity is promised where
 // these are equal (those that decides_bytes leaves out excepted).
 using Environment = std::vector<std::pair<std::string, std::string>>;
-// `workers` of this rank; of one rank alone, their number is left out.
-Environment environment_of(int64_t workers, int64_t ranks = 1);
+// `device`: as describe() of device.h says. `workers` of this rank; of one rank alone, the number
+// of ranks is left out.
+Environment environment_of(const std::string& device, int64_t workers, int64_t ranks = 1);
 // False for "workers" and "ranks".
 bool decides_bytes(const std::string& name);
 

@@ -19,7 +19,8 @@ struct Prepared {
 Prepared prepare(const Experiment& experiment, const RunOptions& options, const Ranks& ranks);
 
 // Collective. Errors: AgreedError on every rank where one has another experiment, other data,
-// another program or another kind of CPU, since results would then depend on who trains whom.
+// another program, or another kind of CPU or device, since results would then depend on who trains
+// whom.
 void check_same_on_all(Ranks& ranks, const Prepared& prepared);
 
 }  // namespace starling::experiment

@@ -6,6 +6,7 @@
 #include "experiment/assemble.h"
 #include "experiment/client_tasks.h"
 #include "experiment/complete_record.h"
+#include "experiment/device.h"
 #include "experiment/evaluate.h"
 #include "experiment/fingerprint.h"
 #include "experiment/follow.h"
@@ -54,6 +55,7 @@ class Run {
 
  private:
   Checkpoint checkpoint();
+  experiment::Environment environment(int64_t ranks = 1) const;
   void begin_record();
   void resume();
   void assemble();
@@ -150,7 +152,7 @@ Run::Run(const Experiment& experiment, const RunOptions& options, experiment::Pr
 void Run::resume() {
   const auto progress = experiment::unpack_progress(*former_);
   experiment::check_same_experiment(*former_, resolved_, options_.source);
-  experiment::check_same_environment(progress, experiment::environment_of(workers_));
+  experiment::check_same_environment(progress, environment());
   check_belongs(*former_, record_.id, config_, options_.source);
   if (is_private(experiment_.privacy))
     PrivacyLedger::read(folder_.path("ledger.jsonl"), progress.ledger);
@@ -170,6 +172,10 @@ void Run::assemble() {
   record_.columns = experiment::standardize(federation_, paid, key_.key());
   simulation_.emplace(experiment::make_simulation(experiment_, federation_, workers_));
   simulation_->set_ranks(ranks_);
+}
+
+experiment::Environment Run::environment(int64_t ranks) const {
+  return experiment::environment_of(experiment::describe(federation_.device), workers_, ranks);
 }
 
 Checkpoint Run::checkpoint() {
@@ -197,7 +203,7 @@ void Run::begin_record() {
   record_.population = std::ssize(federation_.plan.clients);
   record_.rounds_planned = experiment_.rounds;
   record_.experiment = resolved_;
-  record_.environment = experiment::environment_of(workers_, ranks_.size());
+  record_.environment = environment(ranks_.size());
   folder_.write_experiment(resolved_);
   log::info("run " + record_.id + " of " + experiment_.name + " begins");
   if (federation_.plan.warning) log::warning(*federation_.plan.warning);

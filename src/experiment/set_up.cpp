@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "experiment/device.h"
 #include "experiment/load_examples.h"
 #include "experiment/vocabulary.h"
 #include "experiment/words.h"
@@ -84,20 +85,20 @@ std::vector<bool> takes_missing(const std::vector<NumberColumn>& columns) {
 
 // Replicas differ in nothing: every one starts from the same seed, file and frozen layers.
 ModelFactory factory_of(const Experiment& experiment, const ModelSpec& spec, const Dataset& train,
-                        const std::string& source, const std::string& pointer) {
+                        c10::Device device, const std::string& source, const std::string& pointer) {
   const auto description = describe_model(spec, source, pointer);
   const auto make = model_from_json(description.json, description.source, train.shape,
                                     train.outputs(), description.pointer);
   RandomStream weights(RandomKey::from_seed(static_cast<uint64_t>(experiment.seed)),
                        {Purpose::initial_weights});
   const uint64_t seed = weights.next();
-  return [make, seed, model = spec, dtype = experiment.compute.dtype,
+  return [make, seed, device, model = spec, dtype = experiment.compute.dtype,
           place = source + ": " + pointer + "/freeze"] {
     torch::manual_seed(seed);
     auto made = make();
     if (model.initial) load_initial(*made, *model.initial);
     at_place(place, [&] { freeze(*made, model.freeze); });
-    made->to(experiment::scalar_type(dtype));
+    made->to(device, experiment::scalar_type(dtype));
     return made;
   };
 }
@@ -225,7 +226,7 @@ void check_personal(const Experiment& experiment, const StateDict& state,
 std::shared_ptr<Model> make_models(const Experiment& experiment, const Dataset& train,
                                    Federation& federation, const std::string& source) {
   const auto checked = [&](const ModelSpec& spec, const std::string& pointer) {
-    auto factory = factory_of(experiment, spec, train, source, pointer);
+    auto factory = factory_of(experiment, spec, train, federation.device, source, pointer);
     const auto model = factory();
     starling::experiment::check_vocabulary(*model, train, source);
     if (is_private(experiment.privacy))
@@ -263,10 +264,11 @@ void check_cohorts(const Experiment& experiment, const FederationPlan& plan,
 }  // namespace
 
 Federation set_up(const Experiment& experiment, const RunOptions& options) {
+  Federation federation;
+  federation.device = experiment::device_for(experiment, options);
   const DatasetInfo info = find_dataset(experiment.dataset.name);
   DataSplit data = experiment::load_data(experiment, info, options.data_folder);
   check_loss(experiment, data.train, options.source);
-  Federation federation;
   if (info.format == DatasetFormat::linear) federation.law = info.law;
   if (private_standardization(experiment.dataset) != nullptr)
     federation.columns = bounded_columns(info.table);

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "experiment/documents.h"
+#include "nn/test_device.h"
 #include "starling/core/files.h"
 #include "starling/experiment/run.h"
 #include "starling/federated/compatibility.h"
@@ -29,6 +30,7 @@ class Federations : public ::testing::Test {
     options.source = "test";
     options.out = (folder_ / ("run-" + std::to_string(runs_++))).string();
     options.workers = workers;
+    options.device = testing::test_device();
     return starling::run(experiment, options).record;
   }
   std::string text(int64_t run, const std::string& file) const {

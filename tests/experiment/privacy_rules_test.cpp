@@ -57,8 +57,6 @@ TEST(Privacy, NoiseIsFastUnlessSecureIsAsked) {
 }
 
 TEST(Privacy, WhatIsNotBuiltYetIsRefusedByName) {
-  EXPECT_EQ(error_with("/compute/device", R"("cuda")"),
-            "x.json: /compute/device: \"cuda\" is not available yet; available: \"cpu\"");
   for (const Json& json : {smallest_private(), test::smallest_client_level()})
     EXPECT_TRUE(error(with("/privacy/noise", R"("distributed")", json))
                     .starts_with("x.json: /privacy/noise: \"distributed\" is not available yet: "

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "experiment/documents.h"
+#include "nn/test_device.h"
 #include "starling/core/files.h"
 #include "starling/experiment/run.h"
 #include "starling/federated/compatibility.h"
@@ -124,6 +125,7 @@ class ResumeEvery : public ::testing::TestWithParam<Stateful> {
     options.out = (folder_ / out).string();
     options.key_file = (folder_ / (out + ".key")).string();
     options.workers = 1;
+    options.device = testing::test_device();
     return options;
   }
   void expect_same_file(const std::string& name) const {

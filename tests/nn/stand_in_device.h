@@ -11,7 +11,7 @@
 
 namespace starling::testing {
 
-// Registered at the first call, for the rest of the process.
+// Registered at the first call, which comes before any backward pass (test_device.h sees to that).
 torch::Device stand_in_device();
 
 // A broken device: while one lives, weight gradients of convolutions with more than one group come

@@ -6,6 +6,8 @@
 // checkpoint/, model.safetensors, run.json, report.html, log.txt. rounds.csv, model and ledger hold
 // no time: two runs of one file compare byte for byte, without privacy or under insecure_seed.
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -44,6 +46,8 @@ struct RunOptions {
                                       // the user's state folder
   int64_t workers = 0;                // clients trained side by side; 0: one a core. Results do not
                                       // depend on it.
+  std::optional<c10::Device> device;  // where models live, in the place of /compute/device: also
+                                      // what the file has no word for
   Ranks* ranks = nullptr;  // that carry out the run together (federated/ranks.h); null: this
                            // process alone. Results do not depend on them.
   std::function<void(const RunRecord&, const std::string& folder)> on_start;
@@ -72,6 +76,7 @@ struct Federation {
   ModelFactory factory;               // makes models with the first weights and frozen layers
   StateDict initial;                  // those weights, pretrained where the strategy does so
   std::vector<DeviceGroup> devices;   // of clients 0..
+  c10::Device device = c10::kCPU;     // where the factories put models; examples are on the CPU
   int64_t parameters = 0;             // trainable
   int64_t train_examples = 0;
   std::string data_hash;  // SHA-256 of all examples
