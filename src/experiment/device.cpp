@@ -40,10 +40,11 @@ c10::Device device_for(const Experiment& experiment, const RunOptions& options) 
   if (options.device) return *options.device;
   if (experiment.compute.device == Device::cpu) return c10::kCPU;
   if (at::hasCUDA()) return c10::Device(c10::kCUDA, 0);
-  throw InputError(options.source + ": /compute/device",
-                   "\"cuda\" needs a GPU and a LibTorch built for CUDA, and LibTorch finds no GPU "
-                   "here; use \"cpu\", or build against such a LibTorch (README.md, Install) on a "
-                   "machine with a GPU");
+  throw InputError(
+      options.source + ": /compute/device",
+      "\"cuda\" needs a GPU and a LibTorch built for CUDA, and LibTorch finds no GPU "
+      "here; use \"cpu\", or build against such a LibTorch (README.md, Building by hand) on a "
+      "machine with a GPU");
 }
 
 void make_repeatable(const c10::Device& device, bool is_private) {
