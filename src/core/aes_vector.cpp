@@ -110,6 +110,13 @@ class VectorAesSource final : public WordSource {
 
   void fill(std::span<uint8_t> bytes) override { encrypt(keys_, counter_, bytes); }
 
+  std::unique_ptr<WordSource> ahead(uint64_t bytes) const override {
+    auto source = std::make_unique<VectorAesSource>(*this);
+    source->counter_.low += bytes / 16;
+    source->counter_.high += source->counter_.low < bytes / 16 ? 1 : 0;
+    return source;
+  }
+
  private:
   RoundKeys keys_;
   Counter counter_;

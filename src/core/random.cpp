@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -13,6 +14,7 @@
 
 #include "core/normal_kernels.h"
 #include "core/random_blocks.h"
+#include "core/threads.h"
 #include "starling/core/error.h"
 
 namespace starling {
@@ -59,6 +61,7 @@ void check_noise(double standard_deviation, double scale, double largest) {
 
 constexpr size_t kBufferWords = 128;
 constexpr int64_t kBlockPairs = 1024;
+constexpr int64_t kFewestBlocks = 16, kMostBlocks = 32;  // that are shared out to threads
 
 // OPENSSL_cleanse for blocks: at the speed of memset, which the barrier keeps from being removed.
 void wipe(void* bytes, size_t size) {
@@ -131,6 +134,8 @@ class RandomStream::Generator {
 
   template <typename Word, typename Value>
   void add_normal(std::span<Value> values, Value standard_deviation, Value scale) {
+    while (std::ssize(values) >= kFewestBlocks * 2 * kBlockPairs && thread_count() > 1)
+      values = values.subspan(add_on_threads<Word>(values, standard_deviation, scale));
     while (!values.empty()) {
       const int64_t size = std::min<int64_t>(2 * kBlockPairs, std::ssize(values));
       const int64_t pairs = size / 2;
@@ -148,6 +153,46 @@ class RandomStream::Generator {
   }
 
  private:
+  // The first values, by the words that one thread would take; returns how many. A block whose
+  // refinement takes new words from the source is the last: what follows moves by them.
+  template <typename Word, typename Value>
+  size_t add_on_threads(std::span<Value> values, Value standard_deviation, Value scale) {
+    constexpr int64_t kSize = 2 * kBlockPairs, kBytes = kSize * sizeof(Word);
+    const int64_t most = std::min(std::ssize(values) / kSize, kMostBlocks);
+    const auto words = std::make_unique_for_overwrite<Words<Word>[]>(static_cast<size_t>(most));
+    std::array<int64_t, kMostBlocks> refined{};
+    on_threads(most, [&](int64_t begin, int64_t end) {
+      const auto source = source_->ahead(static_cast<uint64_t>(begin * kBytes));
+      for (int64_t b = begin; b < end; ++b) {
+        words[b].count = kSize;
+        source->fill({reinterpret_cast<uint8_t*>(words[b].at), static_cast<size_t>(kBytes)});
+        refined[b] = std::ranges::count_if(std::span(words[b].at).template first<kBlockPairs>(),
+                                           [](Word radius) { return needs_refinement(radius); });
+      }
+    });
+    int64_t blocks = 0, left = static_cast<int64_t>(kBufferWords - position_);
+    while (blocks < most && left >= 0) left -= refined[blocks++];
+
+    const auto pairs = [&](int64_t b) {
+      return NormalPairs<Word, Value>{words[b].at, words[b].at + kBlockPairs, &values[b * kSize],
+                                      kBlockPairs, standard_deviation,        scale};
+    };
+    on_threads(blocks, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) add_normal_pairs(pairs(b));
+    });
+    source_ = source_->ahead(static_cast<uint64_t>(blocks * kBytes));
+    if constexpr (sizeof(Word) == sizeof(uint32_t)) {
+      for (int64_t b = 0; b < blocks; ++b)
+        if (refined[b] > 0) refine(pairs(b));
+    }
+    return static_cast<size_t>(blocks * kSize);
+  }
+
+  template <typename Word>
+  static bool needs_refinement(Word radius) {
+    return sizeof(Word) == sizeof(uint32_t) && radius < kRefineBelow;
+  }
+
   void add_pairs(const DoublePairs& pairs) { add_normal_pairs(pairs); }
   void add_pairs(const FloatPairs& pairs) {
     if (add_normal_pairs(pairs)) refine(pairs);
@@ -155,7 +200,7 @@ class RandomStream::Generator {
 
   void refine(const FloatPairs& work) {
     for (int64_t i = 0; i < work.pairs; ++i) {
-      if (work.radius[i] >= kRefineBelow) continue;
+      if (!needs_refinement(work.radius[i])) continue;
       const NormalPair z = refined_normal_pair(work.radius[i], next(), work.angle[i]);
       float& first = work.values[i];
       float& second = work.values[work.pairs + i];

@@ -22,7 +22,8 @@ constexpr size_t kPiece = 1 << 16;  // stays in the cache, and far below what an
 
 class AesSource final : public WordSource {
  public:
-  AesSource(const Material& material, const AesCounter& counter) : context_(EVP_CIPHER_CTX_new()) {
+  AesSource(const Material& material, const AesCounter& counter)
+      : context_(EVP_CIPHER_CTX_new()), counter_(counter) {
     static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr);
     require(
         context_ != nullptr && cipher != nullptr &&
@@ -39,15 +40,38 @@ class AesSource final : public WordSource {
       require(EVP_EncryptUpdate(context_.get(), piece.data(), &written, piece.data(), size) &&
                   written == size,
               "a block of AES-256-CTR");
+      advance(counter_, piece.size() / counter_.size());
       bytes = bytes.subspan(piece.size());
     }
   }
 
+  std::unique_ptr<WordSource> ahead(uint64_t bytes) const override {
+    auto source = std::make_unique<AesSource>(counter_);
+    advance(source->counter_, bytes / counter_.size());
+    require(source->context_ != nullptr &&
+                EVP_CIPHER_CTX_copy(source->context_.get(), context_.get()) &&
+                EVP_EncryptInit_ex2(source->context_.get(), nullptr, nullptr,
+                                    source->counter_.data(), nullptr),
+            "a later block of AES-256-CTR");
+    return source;
+  }
+
+  explicit AesSource(const AesCounter& counter)
+      : context_(EVP_CIPHER_CTX_new()), counter_(counter) {}
+
  private:
+  static void advance(AesCounter& counter, uint64_t blocks) {
+    for (size_t i = counter.size(); i-- > 0 && blocks > 0; blocks >>= 8) {
+      blocks += counter[i];
+      counter[i] = static_cast<uint8_t>(blocks);
+    }
+  }
+
   struct Free {
     void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
   };
   std::unique_ptr<EVP_CIPHER_CTX, Free> context_;
+  AesCounter counter_;  // of the next block
 };
 
 constexpr int kLanes = 16;
@@ -137,6 +161,12 @@ class PhiloxSource final : public WordSource {
 
   void fill(std::span<uint8_t> bytes) override {
     run_on<PhiloxFill>(vector_target(), &state_, bytes);
+  }
+
+  std::unique_ptr<WordSource> ahead(uint64_t bytes) const override {
+    auto source = std::make_unique<PhiloxSource>(*this);
+    source->state_.counter += bytes / 16;
+    return source;
   }
 
  private:

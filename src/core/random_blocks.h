@@ -17,6 +17,8 @@ class WordSource {
   static constexpr size_t kGroup = 256;
   // The next bytes.size() bytes; a multiple of kGroup.
   virtual void fill(std::span<uint8_t> bytes) = 0;
+  // The same sequence from `bytes` further on; a multiple of kGroup.
+  virtual std::unique_ptr<WordSource> ahead(uint64_t bytes) const = 0;
 };
 
 using AesCounter = std::array<uint8_t, 16>;  // big-endian

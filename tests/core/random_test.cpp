@@ -129,6 +129,34 @@ TEST(Aes, PiecesOfAStreamFitTogether) {
   EXPECT_EQ(whole, parts);
 }
 
+// Counters whose lower half, or whose all, overflows on the way.
+TEST(WordSource, GivesFromFurtherOnWhatTheSequenceHoldsThere) {
+  for (const int overflowing : {0, 8, 16}) {
+    AesCounter counter{};
+    std::fill(counter.end() - overflowing, counter.end(), uint8_t{0xff});
+    const Material key = material("0102");
+    std::unique_ptr<WordSource> sources[] = {make_libcrypto_aes_source(key, counter),
+                                             make_vector_aes_source(key, counter),
+                                             make_philox_source(key)};
+    for (const auto& source : sources) {
+      if (source == nullptr) continue;  // this CPU has no VAES
+      constexpr size_t kGroups = 300;
+      std::vector<uint8_t> whole(kGroups * WordSource::kGroup);
+      const auto start = source->ahead(0);
+      start->fill(whole);
+      for (const size_t from : {0, 1, 16, 299}) {
+        std::vector<uint8_t> rest(whole.size() - from * WordSource::kGroup);
+        source->ahead(from * WordSource::kGroup)->fill(rest);
+        EXPECT_TRUE(std::equal(rest.begin(), rest.end(), whole.end() - std::ssize(rest))) << from;
+      }
+      std::vector<uint8_t> first(3 * WordSource::kGroup), next(first.size());
+      source->fill(first);
+      source->ahead(0)->fill(next);
+      EXPECT_TRUE(std::equal(next.begin(), next.end(), whole.begin() + std::ssize(first)));
+    }
+  }
+}
+
 TEST(Hmac, MatchesRfc4231) {
   const std::string first = "Hi There", second = "what do ya want for nothing?", name = "Jefe";
   const auto view = [](const std::string& s) {

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/generated/Functions.h>
 
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -30,6 +31,7 @@ torch::Tensor state(const torch::autograd::SavedVariable& saved, int64_t batch, 
 }
 
 constexpr float kOutputTolerance = 1e-5f;  // of outputs within [-1, 1]
+constexpr int64_t kGrainCells = 16384;     // states that are worth a thread
 
 // oneDNN keeps the activated gates in front of its workspace, [T, B, row], rows of 4 H padded to
 // whole cache lines, and by one more where that is a multiple of 256.
@@ -104,11 +106,23 @@ void LstmNode::find_gates() {
 
 // The states that follow from the gates, and whether the outputs do.
 bool LstmNode::gates_explain_outputs(const torch::Tensor& outputs) {
-  const int64_t batch = outputs.size(1), hidden = outputs.size(2);
-  const float difference = kernels().lstm_cells(
-      gates_.const_data_ptr<float>(), gates_.stride(1), outputs.const_data_ptr<float>(),
-      cells_.mutable_data_ptr<float>(), squashed_.mutable_data_ptr<float>(),
-      outputs.size(0) * batch, batch, hidden);
+  const int64_t steps = outputs.size(0), batch = outputs.size(1), hidden = outputs.size(2);
+  const auto* const gates = gates_.const_data_ptr<float>();
+  const auto* const output = outputs.const_data_ptr<float>();
+  auto* const cells = cells_.mutable_data_ptr<float>();
+  auto* const squashed = squashed_.mutable_data_ptr<float>();
+  // Examples do not meet, as in run_back.
+  const auto of_examples = [&](int64_t begin, int64_t end, float most) {
+    for (int64_t row = begin; row < steps * batch; row += batch)
+      most =
+          std::max(most, kernels().lstm_cells(gates + row * gates_.stride(1), gates_.stride(1),
+                                              output + row * hidden, cells + row * hidden,
+                                              squashed + row * hidden, end - begin, batch, hidden));
+    return most;
+  };
+  const float difference =
+      at::parallel_reduce(0, batch, kGrainCells / (steps * hidden + 1) + 1, 0.0f, of_examples,
+                          [](float a, float b) { return std::max(a, b); });
   return difference <= kOutputTolerance;
 }
 
