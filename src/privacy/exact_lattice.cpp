@@ -35,8 +35,11 @@ double unlikely(double mean, double certainty) {
 
 // What rounding adds to the sum, S, given the exact losses: independent two-point variables of
 // range `step`, each centred but for a mean of at most half its variance (since E[e^-S] = 1), whose
-// variances add up to at most `variance` but for a negligible chance under the tilted law. One of
-// variance v has E|S_i| <= (2 + step) v / step, so that E|S| <= spread().
+// variances add up to at most `variance` but for a negligible chance under the tilted law; `fine`
+// of it are of smaller ranges, in groups, where a coarse rounding depends on the fine ones but is
+// centred and bounded given them. One of range `step` and variance v has E|S_i| <=
+// (2 + step) v / step, and any sum of variance v has E|S| <= sqrt(v) + v / 2, so that
+// E|S| <= spread().
 //
 // At a loss y away from epsilon, rounding raises the hinge by at most e^|y| E[x_+ e^x],
 // x = |S| - |y|, where only S of one sign count. For every k > 1, x_+ e^x <= e^(kx - 1) / (k - 1),
@@ -46,10 +49,11 @@ double unlikely(double mean, double certainty) {
 // rounding raises the hinge by at most E[bump(y + S)], a function of the ROUNDED loss:
 // bump(y) = scale e^(-r |y|).
 struct Rounding {
-  double step, variance;
+  double step, variance, fine = 0.0;
 
   double spread() const {
-    return std::min((2.0 + step) * variance / step, std::sqrt(variance) + 0.5 * variance);
+    const double apart = (2.0 + step) * (variance - fine) / step + std::sqrt(fine) + 0.5 * fine;
+    return std::min(apart, std::sqrt(variance) + 0.5 * variance);
   }
   double log_scale(double rate) const {
     const double k = (rate + 1.0) * step, v = variance / (step * step);
@@ -267,8 +271,9 @@ class Lattice : public DeltaCurve {
         groups_ * largest + RoundingVariance{step_, variance_ * tilt_up, count_}.bound(surely)};
     for (RoundingVariance fine : group_variances_) {
       fine.mean *= tilt_up;
-      rounding.variance += fine.bound(surely);
+      rounding.fine += fine.bound(surely);
     }
+    rounding.variance += rounding.fine;
     const double widest = std::sqrt(rounding.variance + step_ * step_);
     double least = kInf;
     for (double rate = 0.7 / widest; rate * step_ < 8.0; rate *= 1.6) {
