@@ -1,5 +1,6 @@
 // Holds the tests to the table of reliability cases in tests/README.md: each case has a test that
-// bears its name in every file that the table names.
+// bears its name in every file that the table names. Holds the table of traps there to tests that
+// exist.
 
 #include <gtest/gtest.h>
 
@@ -78,6 +79,35 @@ TEST(ReliabilityCases, TheTableNamesEveryTestOfItsCases) {
       EXPECT_TRUE(files.count(name) == 0 || files[name].count(file) == 1)
           << "tests/README.md does not say that " << file << " tests " << name;
   }
+}
+
+// "Suite.Name" of every test.
+std::set<std::string> test_names() {
+  std::set<std::string> names;
+  const std::regex form(R"(\nTEST(?:_F|_P)?\((\w+),\s+(\w+)\))");
+  for (const auto& entry : fs::recursive_directory_iterator(kTests)) {
+    if (entry.path().extension() != ".cpp") continue;
+    const std::string text = text_of(entry.path());
+    for (std::sregex_iterator match(text.begin(), text.end(), form), end; match != end; ++match)
+      names.insert((*match)[1].str() + "." + (*match)[2].str());
+  }
+  return names;
+}
+
+TEST(Traps, EachIsHeldByTestsThatExist) {
+  const std::string readme = text_of(kTests / "README.md");
+  const std::string traps = readme.substr(readme.find("\n## Traps\n"));
+  const std::regex row(R"(\n\| (\d+) \| [^|\n]* \| ([^\n]*) \|(?=\n))");
+  const auto names = test_names();
+  int number = 0;
+  for (std::sregex_iterator match(traps.begin(), traps.end(), row), end; match != end; ++match) {
+    EXPECT_EQ(std::stoi((*match)[1]), ++number);
+    const auto tests = matches((*match)[2], "`([^`]+)`");
+    EXPECT_FALSE(tests.empty()) << "trap " << number;
+    for (const auto& test : tests)
+      EXPECT_EQ(names.count(test), 1U) << "trap " << number << " names " << test;
+  }
+  EXPECT_EQ(number, 30);
 }
 
 }  // namespace

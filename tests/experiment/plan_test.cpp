@@ -178,6 +178,25 @@ TEST(Plan, AGivenNoiseMultiplierHoldsForAllAndIsAccountedForEach) {
   EXPECT_NEAR(plan.epsilon, largest, 1e-9);
 }
 
+// All ten steps of a round share the coin of its client, and the server sees who takes part.
+TEST(Plan, SamplingOfClientsAmplifiesNothingAtExampleLevel) {
+  Json json = document();
+  json["rounds"] = 20;
+  json["participation"] = parse_json(R"({"kind": "poisson", "rate": 0.1})", "p");
+  json["local"] = parse_json(R"({"steps": 10, "batch_size": 1000, "sampling": "poisson"})", "l");
+  json["privacy"] = parse_json(
+      R"({"unit": "example", "noise_multiplier": 3, "delta": 1e-5, "accountant": "exact"})", "p");
+  const auto exact = make_accountant("exact");
+  const double one_round = epsilon_by_hand(*exact, 1.0, 3.0, 10);
+  int64_t rounds = 0;
+  for (const auto& client : plan_of(json).clients) {
+    EXPECT_NEAR(client.epsilon, epsilon_by_hand(*exact, 1.0, 3.0, 10 * client.rounds), 1e-6);
+    EXPECT_TRUE(client.rounds == 0 || client.epsilon >= one_round - 1e-6) << client.epsilon;
+    rounds += client.rounds;
+  }
+  EXPECT_GT(rounds, 0);
+}
+
 // The client that needs most noise decides; the divisor is a constant of the schedule.
 TEST(Plan, ServersNoiseIsOneForAllClients) {
   Json json = with("/privacy/adversary", R"("every_global_model")");
