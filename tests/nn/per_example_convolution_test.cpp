@@ -63,6 +63,20 @@ TEST_F(PerExampleLayers, MatchesOneExampleAtATime_ConvTranspose2d) {
                {3, 3, 4}, "transposed");
 }
 
+TEST_F(PerExampleLayers, MatchesOneExampleAtATime_ConvTransposeOfGroupsWithOutputPadding) {
+  const auto options = nn::ConvTranspose2dOptions(4, 6, {3, 2})
+                           .groups(2)
+                           .stride({2, 3})
+                           .padding({1, 0})
+                           .output_padding({1, 2})
+                           .dilation({2, 1});
+  nn::Sequential model{nn::ConvTranspose2d(options)};
+  expect_exact(model, {4, 3, 4}, "groups");
+  PerExampleGradients engine(parameters_of(model));
+  engine.backward(loss_of(model->forward(normal({2, 4, 3, 4}, torch::kFloat32))), Clipping());
+  EXPECT_TRUE(engine.without_rule().empty());
+}
+
 TEST_F(PerExampleLayers, MatchesOneExampleAtATime_ConvTranspose1dAnd3d) {
   expect_exact(nn::Sequential(nn::ConvTranspose1d(nn::ConvTranspose1dOptions(3, 2, 3))), {3, 4},
                "1d");
