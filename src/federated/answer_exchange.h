@@ -4,33 +4,22 @@
 
 #include <algorithm>
 
-#include "federated/consensus.h"
+#include "federated/distilling_strategy.h"
 
 namespace starling {
 
-class AnswerExchange : public Strategy {
+class AnswerExchange : public DistillingStrategy {
  public:
   bool keeps_local(const TensorPlace&) const override { return true; }
-  int64_t upload_size(int64_t) const override { return distilling_.answers; }
-  int64_t download_size(int64_t) const override { return std::ssize(consensus_.values()); }
+  int64_t upload_size(int64_t) const override { return answers(); }
+  int64_t download_size(int64_t) const override { return std::ssize(consensus()); }
   void upload(const LocalResult& result, ClientMemory&, std::span<double> upload) const override {
     std::ranges::copy(result.answers, upload.begin());
   }
-  const Distilling* distilling() const override { return &distilling_; }
-  std::span<const double> consensus() const override { return consensus_.values(); }
-  int64_t consensuses() const override { return consensus_.count(); }
-  void apply(std::span<double>, const MeanUpload& mean) override {
-    consensus_.replace(mean.values);
-  }
-  ServerSlots slots() override { return consensus_.slots(); }
+  void apply(std::span<double>, const MeanUpload& mean) override { replace_consensus(mean.values); }
 
  protected:
-  AnswerExchange(Weighting weights, const Distilling& distilling)
-      : Strategy(weights), distilling_(distilling) {}
-
- private:
-  Distilling distilling_;
-  Consensus consensus_;
+  using DistillingStrategy::DistillingStrategy;
 };
 
 }  // namespace starling

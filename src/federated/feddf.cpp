@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "federated/consensus.h"
+#include "federated/distilling_strategy.h"
 
 namespace starling {
 namespace {
@@ -10,19 +10,18 @@ namespace {
 //   update of the server's | answers | 1 if of it, for the server's and each device's | update of
 //   each
 // so that the mean of the ones is the weight that an architecture's mean has to be divided by.
-class FedDf final : public Strategy {
+class FedDf final : public DistillingStrategy {
  public:
   FedDf(const FedDfSpec& spec, int64_t answers, std::vector<std::vector<double>> device_models)
-      : Strategy(spec.weights), device_models_(std::move(device_models)) {
-    distilling_.settings = spec.distillation;
-    distilling_.answers = answers;
-    distilling_.target_temperature = spec.temperature;
-    distilling_.student_temperature = spec.temperature;
-  }
+      : DistillingStrategy(spec.weights, {.settings = spec.distillation,
+                                          .answers = answers,
+                                          .target_temperature = spec.temperature,
+                                          .student_temperature = spec.temperature}),
+        device_models_(std::move(device_models)) {}
 
   std::string name() const override { return "feddf"; }
   int64_t upload_size(int64_t size) const override {
-    size += distilling_.answers;
+    size += answers();
     if (device_models_.empty()) return size;
     size += 1 + std::ssize(device_models_);
     for (const auto& model : device_models_) size += std::ssize(model);
@@ -41,22 +40,19 @@ class FedDf final : public Strategy {
       parts.members[1 + *result.device] = 1.0;
     }
   }
-  const Distilling* distilling() const override { return &distilling_; }
-  std::span<const double> consensus() const override { return consensus_.values(); }
-  int64_t consensuses() const override { return consensus_.count(); }
   std::span<const std::vector<double>> device_models() const override { return device_models_; }
   void apply(std::span<double> global, const MeanUpload& mean) override {
     const auto parts = split(mean.values);
     add(global, parts.update, parts.members.empty() ? 1.0 : parts.members[0]);
     for (size_t i = 0; i < device_models_.size(); ++i)
       add(device_models_[i], parts.device_updates[i], parts.members[1 + i]);
-    consensus_.replace(parts.answers);
+    replace_consensus(parts.answers);
   }
   void set_device_model(size_t device, std::vector<double> model) override {
     device_models_.at(device) = std::move(model);
   }
   ServerSlots slots() override {
-    ServerSlots slots = consensus_.slots();
+    ServerSlots slots = DistillingStrategy::slots();
     for (size_t i = 0; i < device_models_.size(); ++i)
       slots.emplace_back("device_" + std::to_string(i), &device_models_[i]);
     return slots;
@@ -78,7 +74,7 @@ class FedDf final : public Strategy {
     };
     Parts<Value> parts;
     parts.update = take(std::ssize(upload) - upload_size(0));
-    parts.answers = take(distilling_.answers);
+    parts.answers = take(answers());
     if (device_models_.empty()) return parts;
     parts.members = take(1 + std::ssize(device_models_));
     for (const auto& model : device_models_)
@@ -92,8 +88,6 @@ class FedDf final : public Strategy {
     for (size_t i = 0; i < model.size(); ++i) model[i] += update[i] / members;
   }
 
-  Distilling distilling_;
-  Consensus consensus_;
   std::vector<std::vector<double>> device_models_;
 };
 
