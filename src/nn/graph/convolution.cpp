@@ -34,7 +34,10 @@ class DirectConvolutionTerm final : public ConvolutionTerm {
   void compute(int64_t begin, torch::Tensor& rows, torch::Tensor* squares) const override {
     const int64_t end = begin + rows.size(0);
     double* norms = squares != nullptr ? squares->mutable_data_ptr<double>() : nullptr;
-    at::parallel_for(begin, end, 1, [&](int64_t first, int64_t last) {
+    const auto& gradient = operands().gradient;
+    const int64_t positions = gradient.numel() / (gradient.size(1) * operands().batch);
+    const int64_t grain = kGrainProducts / (rows.size(1) * positions + 1) + 1;
+    at::parallel_for(begin, end, grain, [&](int64_t first, int64_t last) {
       const auto& k = kernels();
       if (is_double_) {
         compute_rows<double>(k.convolution_f64, k.squares_f64, first, last, begin, rows, norms);

@@ -49,7 +49,8 @@ class LookupTerm final : public Term {
     if (!gradients_.is_cpu()) return squares_of_looked_up_rows();
     auto squares = torch::empty({gradients_.size(0)}, torch::kFloat64);
     auto* out = squares.mutable_data_ptr<double>();
-    at::parallel_for(0, gradients_.size(0), 1, [&](int64_t begin, int64_t end) {
+    const int64_t grain = kGrainSums / (gradients_.size(1) * gradients_.size(2) + 1) + 1;
+    at::parallel_for(0, gradients_.size(0), grain, [&](int64_t begin, int64_t end) {
       for (int64_t b = begin; b < end; ++b) {
         out[b] = gradients_.scalar_type() == torch::kFloat64
                      ? squared_norm<double>(kernels().squares_f64, b)

@@ -86,6 +86,7 @@ struct Kernels {
 };
 
 constexpr int64_t kGrainProducts = int64_t{1} << 19;  // multiplications that are worth a thread
+constexpr int64_t kGrainSums = int64_t{1} << 15;      // additions, from memory, that are
 
 // Entries for the padded input and the transposed gradient.
 inline int64_t scratch_size(const ConvolutionShape& shape, int64_t lanes) {

@@ -86,7 +86,8 @@ class GroupNormRule final : public Rule {
     const auto *mean = mean_.const_data_ptr<T>(), *scale = scale_.const_data_ptr<T>();
     auto *weight = weight_.mutable_data_ptr<T>(), *bias = bias_.mutable_data_ptr<T>();
     const int64_t size = g.numel() / (samples_ * channels_), width = channels_ / groups_;
-    at::parallel_for(0, samples_, 1, [&](int64_t begin, int64_t end) {
+    const int64_t grain = kGrainSums / (channels_ * size + 1) + 1;
+    at::parallel_for(0, samples_, grain, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin * channels_; row < end * channels_; ++row) {
         double product = 0, sum = 0;
         moments(g.const_data_ptr<T>() + row * size, x.const_data_ptr<T>() + row * size, size,

@@ -156,7 +156,8 @@ void ProductTerm::materialise_as(int64_t begin, Product product, torch::Tensor& 
                                  torch::Tensor& squares) const {
   T* const out = products.mutable_data_ptr<T>();
   double* const norms = squares.mutable_data_ptr<double>();
-  at::parallel_for(begin, begin + products.size(0), 1, [&](int64_t first, int64_t last) {
+  const int64_t grain = kGrainProducts / (length() * m_ * n_ + 1) + 1;
+  at::parallel_for(begin, begin + products.size(0), grain, [&](int64_t first, int64_t last) {
     std::vector<T> scratch(product_scratch(length(), m_, n_));
     for (int64_t b = first; b < last; ++b) {
       std::vector<const T*> left, right;

@@ -25,7 +25,7 @@ torch::Tensor row_squares_on_cpu(const torch::Tensor& rows) {
   auto squares = torch::empty({rows.size(0)}, torch::kFloat64);
   auto* out = squares.mutable_data_ptr<double>();
   const int64_t size = rows.size(1);
-  const int64_t grain = std::max<int64_t>(1, 32768 / size);
+  const int64_t grain = kGrainSums / (size + 1) + 1;
   at::parallel_for(0, rows.size(0), grain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       out[r] = values.scalar_type() == torch::kFloat64
