@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/privacy_answer.h"
+#include "report/sections.h"
 #include "starling/core/json.h"
 #include "starling/experiment/experiment.h"
 #include "starling/experiment/run.h"
@@ -77,6 +78,9 @@ void print_level(const PrivacyTerms& privacy, const std::string& unit, double ep
   if (privacy.epsilon)
     std::printf("           target epsilon %s: the noise is calibrated to it\n",
                 number_text(*privacy.epsilon).c_str());
+  if (epsilon > report::kLargestReasonableEpsilon)
+    std::printf("           EPSILON IS WEAK: above %s, the bound alone promises little\n",
+                number_text(report::kLargestReasonableEpsilon).c_str());
 }
 
 // What the release that standardises columns would cost by itself.

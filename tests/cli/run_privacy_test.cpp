@@ -85,6 +85,11 @@ TEST(Run, CheckPredictsWhatTheRunSpends) {
   std::snprintf(digits, sizeof digits, "%.4f", std::ceil(epsilon * 1e4) / 1e4);
   EXPECT_THAT(check.out, HasSubstr(digits));
   EXPECT_THAT(check.out, HasSubstr("7850 trainable parameters"));
+  EXPECT_THAT(check.out, Not(HasSubstr("WEAK")));
+  EXPECT_THAT(
+      testing::starling("check '" + (folder / "experiment.json") + "' --set /privacy/epsilon=20")
+          .out,
+      HasSubstr("EPSILON IS WEAK: above 10"));
 }
 
 TEST(Run, KeepsItsKeyOutsideTheFolderAndDeletesItAtTheEnd) {
