@@ -25,9 +25,9 @@ const c10::Device kDevice(kType, 0);
 
 std::atomic<bool> wrong_convolutions = false;
 
-// A pointer of the device is the host's with a bit that no address of the CPU has: reading by it is
-// a segmentation fault, as with a pointer into a GPU.
-constexpr uintptr_t kOnDevice = uintptr_t{1} << 62;
+// A pointer of the device is the host's with a bit that no address of a program has: reading by it
+// is a segmentation fault, as with a pointer into a GPU. (ARM ignores the eight bits above it.)
+constexpr uintptr_t kOnDevice = uintptr_t{1} << 55;
 
 void* to_device(void* host) {
   return reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(host) | kOnDevice);
