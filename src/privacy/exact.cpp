@@ -34,6 +34,7 @@ constexpr double kLogNegligible = -10.0;
 // and the rest share a lattice.
 constexpr double kShareOfSplit = 0.25;
 constexpr int kMostPasses = 8;
+constexpr double kNear = 0.6;  // of the answer, from where on a pass is repeated on a finer lattice
 constexpr double kProgress = 0.999;  // a pass of no other kind that gains less is the last
 // Of Chernoff's bound, where the first pass begins at an estimate instead.
 constexpr double kLeastStart = 1e-2;
@@ -226,7 +227,7 @@ std::unique_ptr<DeltaCurve> make_curve(Side& side, double theta, double epsilon,
     auto contour = make_contour(side, target(true));
     if (contour && rounds_little(*contour, target(true))) return contour;
     CurveTarget cheap = target(false);
-    cheap.most_losses = kCheapLattice;
+    cheap.most_losses = static_cast<size_t>(std::min(fineness, 2.0)) * kCheapLattice;
     auto lattice = make_lattice(side, cheap);
     if (lattice && rounds_little(*lattice, cheap)) return lattice;
     if (auto hits = make_hits_and_rest(side, target(false))) return hits;
@@ -382,7 +383,8 @@ Answer side_epsilon(const std::vector<Term>& terms, Direction direction, double 
     }
     const bool nearly = best.error < 4.0 * kTightEnough * std::max(2.0, best.value);
     const bool above = epsilon >= 0.99 * best.value;  // where a first pass at an estimate is not
-    if (!far && !rounds && above) fineness *= nearly ? 2.0 : 4.0;
+    const bool near = epsilon >= kNear * best.value;
+    if (!far && !rounds && near) fineness *= nearly ? 2.0 : 4.0;
     const bool stuck = above && best.error > kProgress * before.error &&
                        fineness == fineness_before && side.hits == hits_before;
     if (stuck) break;
