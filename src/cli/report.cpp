@@ -51,6 +51,7 @@ int report_command(int argc, char** argv) {
     throw InputError("starling report", "no run is named; give one or more run folders");
   const auto& runs = given["run"].as<std::vector<std::string>>();
   if (given.count("compare")) {
+    if (runs.size() < 2) throw InputError("--compare", "needs two runs or more");
     std::cout << comparison_of(runs);
     return 0;
   }

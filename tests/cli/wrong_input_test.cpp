@@ -70,6 +70,12 @@ TEST(Run, SaysWhichFolderCannotBeMade) {
   }
 }
 
+TEST(Program, ComparesNoRunWithItself) {
+  const auto outcome = testing::starling("report --compare alone");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--compare: needs two runs or more"));
+}
+
 TEST(Program, IgnoresNoWord) {
   for (const char* command : {"check a.json b.json", "distill a b --student c.json", "data list x",
                               "data show digits x", "data partition digits x"}) {
