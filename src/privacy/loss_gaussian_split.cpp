@@ -136,6 +136,12 @@ SplitNodes PoissonGaussianLoss::split_nodes_at(double h, const SplitRequest& req
     nodes.rest.push_back(rest > 0.0 ? std::exp(tilted + std::log(rest)) : 0.0);
     if (middle < INFINITY) nodes.hit.push_back(hit * std::exp(tilted));
   }
+  // Beyond the end all are hits.
+  for (double k = last + 1.0; middle < INFINITY; ++k) {
+    const double log_mass = std::log(h) + log_density(k * h);
+    if (log_mass < -kLogAccuracy - log_count - 10.0) break;
+    excess -= std::exp(log_mass);
+  }
   nodes.cumulant = std::log1p(excess);
   const double scale = std::exp(-nodes.cumulant);
   for (double& weight : nodes.rest) weight *= scale;
