@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "privacy/calibrate_start.h"
@@ -274,9 +275,13 @@ double calibrate_noise_multiplier(const Accountant& accountant, const PrivacyTar
 int64_t calibrate_steps(const Accountant& accountant, const PrivacyTarget& target,
                         const std::function<Composition(int64_t)>& composition_of, int64_t limit) {
   check_target(target);
-  const auto safe = [&](int64_t steps) {
-    return satisfies(accountant, composition_of(steps), target);
+  std::map<int64_t, PrivacyBound> known;
+  const auto bound_at = [&](int64_t steps) {
+    const auto [place, is_new] = known.try_emplace(steps);
+    if (is_new) place->second = bound_of(accountant, composition_of(steps), target);
+    return place->second;
   };
+  const auto safe = [&](int64_t steps) { return bound_at(steps).epsilon <= target.epsilon; };
   if (!safe(0)) throw unreachable(target, "0 steps");
   if (limit < 1 || !safe(1)) return 0;
   // Between whole numbers of steps the excess is that of the next whole number down.
@@ -285,7 +290,7 @@ int64_t calibrate_steps(const Accountant& accountant, const PrivacyTarget& targe
                                limit);
   };
   const auto excess_at = [&](double log_steps) {
-    return log_excess(bound_of(accountant, composition_of(steps_at(log_steps)), target), target);
+    return log_excess(bound_at(steps_at(log_steps)), target);
   };
   const double most = std::log(static_cast<double>(limit));
   const Start start(
