@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "privacy/calibrate_start.h"
 #include "privacy/gaussian_accountant.h"
@@ -172,6 +173,22 @@ TEST(CalibrateTest, StepsAreTheLastThatSatisfyTheTarget) {
     EXPECT_TRUE(satisfies(accountant, of(steps), target)) << noise;
     EXPECT_FALSE(satisfies(accountant, of(steps + 1), target)) << noise;
   }
+}
+
+TEST(CalibrateTest, NoNumberOfStepsIsAskedForTwice) {
+  class Asked : public GaussianAccountant {
+   public:
+    PrivacyBound epsilon(std::span<const Event> events, Relation relation,
+                         double delta) const override {
+      EXPECT_TRUE(counts.insert(events[0].count).second) << events[0].count;
+      return GaussianAccountant::epsilon(events, relation, delta);
+    }
+    mutable std::set<int64_t> counts;
+  };
+  const Asked accountant;
+  const auto of = [](int64_t steps) { return gaussians(40.0, steps); };
+  EXPECT_GT(calibrate_steps(accountant, {1.0, 1e-5}, of), 10);
+  EXPECT_GT(accountant.counts.size(), 3u);
 }
 
 TEST(CalibrateTest, StepsStopAtTheLimit) {
