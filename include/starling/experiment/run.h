@@ -2,9 +2,10 @@
 // Carries out an experiment: loads and deals out the data, builds the model, decides the plan, then
 // trains round by round, writes the run folder, and returns the record.
 //
-// Run folder: experiment.json (as resolved), rounds.csv, timings.csv, ledger.jsonl (under privacy),
-// checkpoint/, model.safetensors, run.json, report.html, log.txt. rounds.csv, model and ledger hold
-// no time: two runs of one file compare byte for byte, without privacy or under insecure_seed.
+// Run folder: experiment.json (as resolved), rounds.csv, communication.csv (where cohorts are
+// public), timings.csv, ledger.jsonl (under privacy), checkpoint/, model.safetensors, run.json,
+// report.html, log.txt. rounds.csv, model and ledger hold no time: two runs of one file compare
+// byte for byte, without privacy or under insecure_seed.
 
 #include <c10/core/Device.h>
 

@@ -33,9 +33,11 @@ struct LedgerEntry {
   int64_t client = -1;  // who released; -1 is the server (unit client)
   int64_t round = 0;    // >= 0
   Relation relation = Relation::zero_out;
-  Event event;         // one release; `event.count` and `count` multiply
-  int64_t count = 1;   // planned releases of this round, >= 0
-  std::string stream;  // id (never the key) of the random stream that the noise comes from
+  Event event;        // one release; `event.count` and `count` multiply
+  int64_t count = 1;  // planned releases of this round, >= 0
+  // Id (never the key) of the random stream that the noise comes from. A run whose noise a seed
+  // repeats writes "insecure_seed/" in front of it, and has NO DP GUARANTEE.
+  std::string stream;
 };
 
 struct LedgerLine : LedgerEntry {
