@@ -25,7 +25,7 @@ struct Side {
   // Whether only outcomes with a hit (Loss::rare_from) are transformed. Those without one have
   // delta(epsilon) <= e^(log_rest - rest_theta epsilon); the others have mass e^log_hits.
   bool hits = false;
-  bool rest = false;  // only outcomes without a hit
+  bool rest = false;                                           // only outcomes without a hit
   double threshold = std::numeric_limits<double>::infinity();  // losses above are hits
   double log_hits = 0.0;
   double log_rest = -std::numeric_limits<double>::infinity();
