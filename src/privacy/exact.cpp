@@ -161,33 +161,30 @@ bool rounds_bearably(const DeltaCurve& curve, const CurveTarget& target) {
 std::unique_ptr<DeltaCurve> make_split_curve(Side& side, const CurveTarget& target) {
   const double log_rest = side.log_rest - side.rest_theta * target.centre;
   if (log_rest < target.log_delta + kLogNegligible) return make_lattice(side, target);
-  const double bound = std::exchange(side.log_rest, -kInf);
-  side.hits = false;
-  const double log_hits = std::exchange(side.log_hits, 0.0);
+  const double bound = std::exchange(side.log_rest, -kInf), log_hits = side.log_hits;
+  const auto take = [&](bool hits, bool rest) {
+    side.hits = hits;
+    side.rest = rest;
+    side.log_hits = hits ? log_hits : 0.0;
+  };
   CurveTarget own = target;
+  take(false, false);
   own.theta = choose_theta(side, target.theta, target.epsilon, target.log_delta, false);
   for (Release& release : side.releases) release.loss->split(kShareOfSplit * side.threshold);
   auto whole = make_lattice(side, own);
   for (Release& release : side.releases) release.loss->split(side.threshold);
+  take(true, false);
   if (whole && rounds_bearably(*whole, own)) {
-    side.hits = true;
-    side.log_hits = log_hits;
     side.log_rest = bound;
     return whole;
   }
-  side.hits = true;
-  side.log_hits = log_hits;
   auto hits = make_lattice(side, target);
-  side.hits = false;
-  side.rest = true;
-  side.log_hits = 0.0;
+  take(false, true);
   own.fineness = std::max(1.0, target.fineness / 8.0);
   own.theta = choose_theta(side, chernoff_log_delta(side, target.epsilon).theta, target.epsilon,
                            target.log_delta, false);
   auto rest = make_lattice(side, own);
-  side.rest = false;
-  side.hits = true;
-  side.log_hits = log_hits;
+  take(true, false);
   side.log_rest = bound;
   if (!hits || !rest) return nullptr;
   return std::make_unique<SplitCurve>(std::move(hits), std::move(rest));
