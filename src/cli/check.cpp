@@ -78,9 +78,8 @@ void print_level(const PrivacyTerms& privacy, const std::string& unit, double ep
   if (privacy.epsilon)
     std::printf("           target epsilon %s: the noise is calibrated to it\n",
                 number_text(*privacy.epsilon).c_str());
-  if (epsilon > report::kLargestReasonableEpsilon)
-    std::printf("           EPSILON IS WEAK: above %s, the bound alone promises little\n",
-                number_text(report::kLargestReasonableEpsilon).c_str());
+  if (const auto weak = report::complaint_about_epsilon(epsilon); !weak.empty())
+    std::printf("           %s\n", weak.c_str());
 }
 
 // What the release that standardises columns would cost by itself.

@@ -45,12 +45,6 @@ bool is_delta_small(const PrivacyStatement& p) {
 
 namespace {
 
-std::string complaint_about_epsilon(const PrivacyStatement& p) {
-  if (p.epsilon <= kLargestReasonableEpsilon) return "";
-  return " EPSILON IS WEAK: above " + number(kLargestReasonableEpsilon) +
-         ", the bound alone promises little.";
-}
-
 std::string complaint_about_delta(const PrivacyStatement& p) {
   if (is_delta_small(p)) return "";
   if (p.unit == "client")
@@ -62,10 +56,18 @@ std::string complaint_about_delta(const PrivacyStatement& p) {
 
 }  // namespace
 
+std::string complaint_about_epsilon(double epsilon) {
+  if (epsilon <= kLargestReasonableEpsilon) return "";
+  return "EPSILON IS WEAK: above " + number(kLargestReasonableEpsilon) +
+         ", the bound alone promises little";
+}
+
 std::string claim(const PrivacyStatement& p) {
+  const std::string weak = complaint_about_epsilon(p.epsilon);
   if (holds(p))
     return "(epsilon, delta)-differential privacy with " + bound(p) + " when " + neighbours(p) +
-           ", against " + who_sees(p) + "." + complaint_about_epsilon(p) + complaint_about_delta(p);
+           ", against " + who_sees(p) + "." + (weak.empty() ? "" : " " + weak + ".") +
+           complaint_about_delta(p);
   if (p.guarantee == Guarantee::insecure_seed)
     return "INSECURE SEED: NO DP GUARANTEE. The noise follows from a seed in the experiment, so "
            "anyone who knows it can subtract it. With secret noise the same run would have " +

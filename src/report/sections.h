@@ -21,6 +21,9 @@ std::vector<Section> sections(const RunRecord& record);
 // Beyond it an epsilon is weak, by the tiers of Ponomareva et al. 2023.
 inline constexpr double kLargestReasonableEpsilon = 10.0;
 
+// Empty up to there; without a full stop.
+std::string complaint_about_epsilon(double epsilon);
+
 // A proven (epsilon, delta) stands behind the statement.
 bool holds(const PrivacyStatement& statement);
 // False where delta is known to be 1 / n or more for some client's n examples.

@@ -10,6 +10,7 @@ namespace {
 
 using test::plain_record;
 using test::private_record;
+using test::seeded_record;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -22,10 +23,8 @@ RunRecord with_epsilon(double epsilon) {
 }
 
 TEST(Comparison, HasARowARunWithItsPrivacyInWords) {
-  RunRecord seeded = private_record();
-  seeded.privacy[0].guarantee = Guarantee::insecure_seed;
   const auto text = comparison_text(
-      {{"plain", plain_record()}, {"private", with_epsilon(7.991)}, {"seeded", seeded}});
+      {{"plain", plain_record()}, {"private", with_epsilon(7.991)}, {"seeded", seeded_record()}});
   EXPECT_THAT(text, ContainsRegex("plain +10/10 +96.60 % +0.1366 +NO DP GUARANTEE"));
   EXPECT_THAT(text, ContainsRegex("private +10/10 .* 8.00 at delta 1e-5 for examples"));
   EXPECT_THAT(text, ContainsRegex("seeded +10/10 .* INSECURE SEED: NO DP GUARANTEE"));

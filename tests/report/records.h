@@ -93,4 +93,11 @@ inline RunRecord private_record() {
   return r;
 }
 
+// The same, but noise that its seed repeats.
+inline RunRecord seeded_record() {
+  RunRecord record = private_record();
+  record.privacy[0].guarantee = Guarantee::insecure_seed;
+  return record;
+}
+
 }  // namespace starling::test

@@ -19,17 +19,12 @@ namespace {
 
 using test::plain_record;
 using test::private_record;
+using test::seeded_record;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-RunRecord seeded_record() {
-  RunRecord record = private_record();
-  record.privacy[0].guarantee = Guarantee::insecure_seed;
-  return record;
-}
 
 RunRecord infinite_record() {
   RunRecord record = private_record();
